@@ -1,0 +1,1 @@
+"""The pipeline steps: one folder per stage or model."""

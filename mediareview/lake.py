@@ -1,0 +1,174 @@
+"""The lake: ACID tables on a directory or on S3, with time travel (Delta Lake through delta-rs)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from mediareview.errors import MediaReviewError
+from mediareview.settings import Settings, get_settings
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What a merge did, in rows. The three counts add up to the rows given."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+
+class Lake:
+    """Delta tables below one URL.
+
+    Args:
+        url: ``file:///directory`` or ``s3://bucket/prefix``.
+        storage_options: delta-rs options for the object store (endpoint, credentials).
+
+    Raises:
+        MediaReviewError: the URL has another scheme.
+    """
+
+    def __init__(self, url: str, storage_options: Mapping[str, str] | None = None) -> None:
+        scheme = urlsplit(url).scheme
+        if scheme == "file":
+            self._root = url2pathname(urlsplit(url).path)
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+        elif scheme == "s3":
+            self._root = url.rstrip("/")
+        else:
+            raise MediaReviewError(
+                f"The lake URL {url!r} is not supported.", "Use file:///directory or s3://bucket/prefix."
+            )
+        self.url = url
+        self._options = dict(storage_options or {})
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> "Lake":
+        """Open the lake that ``MEDIAREVIEW_LAKE_URL`` names."""
+        settings = settings or get_settings()
+        return cls(settings.lake, s3_storage_options(settings) if settings.lake.startswith("s3://") else None)
+
+    def uri(self, table: str) -> str:
+        """Path or URL of a table."""
+        return f"{self._root}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has been created."""
+        return DeltaTable.is_deltatable(self.uri(table), storage_options=self._options)
+
+    def open(self, table: str, version: int | None = None) -> DeltaTable:
+        """Open a table at a version, or at the newest.
+
+        Raises:
+            MediaReviewError: there is no such table or version.
+        """
+        try:
+            return DeltaTable(self.uri(table), version=version, storage_options=self._options)
+        except TableNotFoundError:
+            raise MediaReviewError(
+                f"The lake at {self.url} has no table {table!r}.",
+                f"Ingest it first: mediareview ingest {table} PATH (or mediareview ingest demo).",
+            ) from None
+        except Exception as error:
+            if version is None:
+                raise
+            raise MediaReviewError(
+                f"Table {table!r} cannot be opened at version {version}: {error}",
+                f"Its versions run from 0 to {self.version(table)}, less what was vacuumed.",
+            ) from error
+
+    def version(self, table: str) -> int:
+        """Newest version of a table."""
+        return self.open(table).version()
+
+    def pin(self, tables: Iterable[str]) -> dict[str, int]:
+        """Return the newest version of each table, to be read again later: a run's pins."""
+        return {table: self.version(table) for table in tables}
+
+    def dataset(self, table: str, version: int | None = None) -> ds.Dataset:
+        """A lazy PyArrow dataset over the table's files; DuckDB and ibis scan it with push-down."""
+        return self.open(table, version).to_pyarrow_dataset()
+
+    def read(
+        self,
+        table: str,
+        version: int | None = None,
+        columns: list[str] | None = None,
+        where: ds.Expression | None = None,
+    ) -> pa.Table:
+        """Read a table into memory; only ``columns`` and the rows ``where`` holds, if given."""
+        return self.dataset(table, version).to_table(columns=columns, filter=where)
+
+    def append(self, table: str, rows: pa.Table) -> int:
+        """Append rows and return the table's new version."""
+        write_deltalake(self.uri(table), rows, mode="append", storage_options=self._options)
+        return self.version(table)
+
+    def replace(self, table: str, rows: pa.Table) -> int:
+        """Replace the table's rows, and its schema, and return the new version. Earlier versions stay readable."""
+        write_deltalake(self.uri(table), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options)
+        return self.version(table)
+
+    def merge(self, table: str, rows: pa.Table, key: Iterable[str], *, update: bool = True) -> MergeResult:
+        """Insert rows with new keys and, if ``update``, overwrite rows whose content changed.
+
+        Rows that are there already, unchanged, cause no new version.
+
+        Raises:
+            MediaReviewError: two of the rows have the same key.
+        """
+        key = list(key)
+        if rows.group_by(key).aggregate([]).num_rows != rows.num_rows:
+            raise MediaReviewError(
+                f"Rows for table {table!r} repeat a key ({', '.join(key)}).", "Remove the duplicates."
+            )
+        if not self.exists(table):
+            write_deltalake(self.uri(table), rows, mode="append", storage_options=self._options)
+            return MergeResult(inserted=rows.num_rows, updated=0, unchanged=0)
+        merger = self.open(table).merge(
+            rows,
+            " AND ".join(f"target.{column} = source.{column}" for column in key),
+            source_alias="source",
+            target_alias="target",
+        )
+        rest = [column for column in rows.column_names if column not in key]
+        if update and rest:
+            merger = merger.when_matched_update_all(
+                predicate=" OR ".join(f"(target.{column} IS DISTINCT FROM source.{column})" for column in rest)
+            )
+        done: dict[str, Any] = merger.when_not_matched_insert_all().execute()
+        inserted, updated = done["num_target_rows_inserted"], done["num_target_rows_updated"]
+        return MergeResult(inserted=inserted, updated=updated, unchanged=rows.num_rows - inserted - updated)
+
+    def tables(self) -> list[str]:
+        """Names of the tables on a directory lake, sorted."""
+        return sorted(path.parent.name for path in Path(self._root).glob("*/_delta_log"))
+
+
+def s3_storage_options(settings: Settings) -> dict[str, str]:
+    """Return delta-rs options for S3: explicit settings first, then the standard AWS credential chain (boto3)."""
+    options = {"AWS_REGION": settings.s3_region}
+    if settings.s3_endpoint_url:
+        options["AWS_ENDPOINT_URL"] = settings.s3_endpoint_url
+        options["AWS_ALLOW_HTTP"] = str(settings.s3_endpoint_url.startswith("http://")).lower()
+    if settings.s3_access_key_id:
+        options["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
+        options["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
+        return options
+    import boto3
+
+    credentials = boto3.Session().get_credentials()
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options["AWS_ACCESS_KEY_ID"], options["AWS_SECRET_ACCESS_KEY"] = frozen.access_key, frozen.secret_key
+        if frozen.token:
+            options["AWS_SESSION_TOKEN"] = frozen.token
+    return options

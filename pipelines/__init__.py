@@ -1,0 +1,1 @@
+"""Kubeflow pipelines that compose the components, and the commands that run them."""

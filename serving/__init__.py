@@ -1,0 +1,1 @@
+"""Predictors, the public API and the local stand-in for the cluster."""
