@@ -1,0 +1,47 @@
+# Every target starts from nothing but Python 3.11: it sets up what it needs first.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PROFILE ?= demo
+
+.PHONY: help setup demo test lint format schemas lock bench bench-models bench-serving clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Create .venv with every dependency of the lock (1 to 5 minutes the first time)
+	@scripts/setup
+
+demo: setup ## From nothing to three trained models behind a local API (8 to 15 minutes the first time)
+	@$(BIN)/mediareview up --profile $(PROFILE)
+
+test: setup ## Run every test: unit, integration with real servers, end to end (about 10 minutes)
+	@$(BIN)/pytest -n 2 tests/unit
+	@$(BIN)/pytest tests/integration tests/e2e
+
+lint: setup ## Check style, types, import directions and generated schemas
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m mediareview.contracts.schema_docs --check
+
+format: setup ## Format the code and sort imports
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schemas: setup ## Write docs/schemas from the contracts
+	@$(BIN)/python -m mediareview.contracts.schema_docs
+
+lock: setup ## Resolve pyproject.toml again into requirements.lock, keeping what is pinned
+	@scripts/lock
+
+bench: bench-models bench-serving ## Run every benchmark
+
+bench-models: setup ## Model quality against baselines (PROFILE=full for the best models)
+	@$(BIN)/python benchmarks/models.py --profile $(PROFILE)
+
+bench-serving: setup ## Latency, throughput and memory of the served models
+	@$(BIN)/python benchmarks/serving.py
+
+clean: ## Remove .venv and generated files, but not .mediareview (your data and models)
+	rm -rf .venv build dist *.egg-info benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,6 @@
+"""The model registry, and the gate that decides what becomes champion."""
+
+from components.registry.gate import Decision, decide
+from components.registry.registry import ModelVersion, Registry
+
+__all__ = ["Decision", "ModelVersion", "Registry", "decide"]

@@ -1,0 +1,1 @@
+"""The steps every training pipeline shares: pin, load, preprocess, train, evaluate."""

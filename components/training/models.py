@@ -1,0 +1,43 @@
+"""The models that can be trained, and where their code lives."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from mediareview.errors import MediaReviewError
+
+
+@dataclass(frozen=True)
+class TrainableModel:
+    """A model whose package ``components.NAME`` offers the modules config, load, train, evaluate and score."""
+
+    name: str
+    tables: tuple[str, ...]
+    """Lake tables the training reads; a run pins their versions."""
+
+    def module(self, step: str) -> ModuleType:
+        """Import the module of a step, for example ``components.sentiment.train``."""
+        return import_module(f"components.{self.name}.{step}")
+
+
+TRAINABLE = {
+    model.name: model
+    for model in (
+        TrainableModel("recommender", tables=("ratings", "catalogue")),
+        TrainableModel("sentiment", tables=("reviews",)),
+        TrainableModel("moderation", tables=("moderation", "reviews")),
+    )
+}
+"""Model name to model, in training order."""
+
+
+def trainable(name: str) -> TrainableModel:
+    """Return the model of that name.
+
+    Raises:
+        MediaReviewError: there is none.
+    """
+    try:
+        return TRAINABLE[name]
+    except KeyError:
+        raise MediaReviewError(f"There is no model {name!r}.", f"Choose one of: {', '.join(TRAINABLE)}.") from None
