@@ -144,7 +144,7 @@ def run_locally(name: str, parameters: dict[str, Any], settings: Settings | None
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        with redirect_stdout(narrator):  # type: ignore[type-var]
+        with redirect_stdout(narrator):
             pipeline(**parameters)
         run.succeeded = True
     except RuntimeError as error:
