@@ -1,0 +1,67 @@
+"""Export a trained encoder to ONNX, check that it answers as the network does, and make an int8 version."""
+
+import io
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from components.encoder.location import encoder_directory
+from components.encoder.network import TextEncoder
+from mediareview.errors import MediaReviewError
+
+TOLERANCE = 1e-3
+"""Largest difference between a logit of the network and of its export."""
+
+
+def export_onnx(network: TextEncoder, directory: Path) -> None:
+    """Write ``model.onnx`` (32 bits) and ``tokenizer.json``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(encoder_directory() / "tokenizer.json", directory / "tokenizer.json")
+    example = torch.ones((2, 8), dtype=torch.long)
+    axes = {0: "texts", 1: "tokens"}
+    network.eval()
+    with redirect_stdout(io.StringIO()):
+        torch.onnx.export(
+            network,
+            (example, example),
+            str(directory / "model.onnx"),
+            dynamo=False,
+            opset_version=17,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "texts"}},
+        )
+
+
+def check_parity(reference: NDArray[np.float32], exported: NDArray[np.float32]) -> float:
+    """Return the largest difference between the logits of the network and of its export.
+
+    Raises:
+        MediaReviewError: it exceeds ``TOLERANCE``.
+    """
+    difference = float(np.abs(reference - exported).max())
+    if not difference <= TOLERANCE:
+        raise MediaReviewError(
+            f"The exported encoder differs from the trained one by {difference:.2g}, more than {TOLERANCE:g}.",
+            "Do not serve it; check the versions of torch and onnxruntime against requirements.lock.",
+        )
+    return difference
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Write an int8 version of an ONNX encoder (dynamic quantisation of the matrix products, per channel)."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    target.mkdir(parents=True, exist_ok=True)
+    quantize_dynamic(
+        str(source / "model.onnx"),
+        str(target / "model.onnx"),
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+    )
+    shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")

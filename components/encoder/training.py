@@ -1,0 +1,176 @@
+"""Fine-tune an encoder with Lightning: bf16 where the processor has it, checkpoints, resume."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from torch import Tensor, nn
+
+from components.encoder.batches import LengthBatches, pad, tokenize
+from components.encoder.location import encoder_directory
+from components.encoder.network import TextEncoder, masked_targets_loss
+from mediareview.console import console
+
+
+class EncoderConfig(BaseModel):
+    """How an encoder is fine-tuned."""
+
+    epochs: int = Field(default=2, ge=1)
+    batch_texts: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    layer_decay: float = Field(default=0.9, gt=0, le=1)
+    """Factor by which each lower layer learns slower (Howard and Ruder, ULMFiT, 2018)."""
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    """Share of the steps in which the learning rate rises; after it, it falls linearly to zero."""
+    frozen_layers: int = Field(default=0, ge=0)
+    max_tokens: int = Field(default=128, ge=8, le=512)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """For exclusive classes only."""
+
+
+class FineTuning(pl.LightningModule):
+    """Lightning's view of the training."""
+
+    def __init__(
+        self, network: TextEncoder, config: EncoderConfig, steps: int, class_weights: Tensor | None, seed: int
+    ):
+        super().__init__()
+        self.network, self.config, self.steps, self.seed = network, config, steps, seed
+        self.class_weights = class_weights
+
+    def on_train_epoch_start(self) -> None:
+        """Make dropout depend on seed and epoch only, so that a resumed training equals an uninterrupted one."""
+        torch.manual_seed(self.seed + self.current_epoch)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
+        """Return the loss of a batch."""
+        ids, mask, targets = batch
+        logits = self.network(ids, mask).float()
+        if targets.ndim == 2:
+            loss = masked_targets_loss(logits, targets.float())
+        else:
+            loss = nn.functional.cross_entropy(
+                logits, targets.long(), self.class_weights, label_smoothing=self.config.label_smoothing
+            )
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a linear warm-up and decay."""
+        groups = self.network.parameter_groups(self.config.learning_rate, self.config.layer_decay)
+        optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+        rise = max(1, int(self.steps * self.config.warmup))
+
+        def factor(step: int) -> float:
+            return min((step + 1) / rise, max(0.0, (self.steps - step) / max(1, self.steps - rise)))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _Epochs(pl.LightningDataModule):
+    def __init__(self, tokens: list[list[int]], targets: NDArray[np.generic], batch_texts: int, seed: int) -> None:
+        super().__init__()
+        self.tokens, self.targets, self.batch_texts, self.seed = tokens, targets, batch_texts, seed
+
+    def train_dataloader(self) -> LengthBatches:
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        return LengthBatches(self.tokens, self.targets, self.batch_texts, self.seed, epoch)
+
+
+class _Progress(Callback):
+    """A line every tenth of an epoch: readable in a terminal, in a file and through Kubeflow's log."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
+        done, total = trainer.global_step, int(trainer.estimated_stepping_batches)
+        if done == total or done % max(1, total // 20) == 0:
+            loss = float(trainer.callback_metrics["loss"])
+            console.print(f"  epoch {trainer.current_epoch + 1}, step {done} of {total}, loss {loss:.3f}")
+
+
+def fine_tune(
+    texts: list[str],
+    targets: NDArray[np.generic],
+    labels: int,
+    config: EncoderConfig,
+    seed: int,
+    threads: int,
+    checkpoint_dir: Path,
+    class_weights: NDArray[np.floating] | None = None,
+) -> TextEncoder:
+    """Fine-tune the encoder; a training that was interrupted goes on after its last complete epoch.
+
+    Args:
+        texts: normalised texts.
+        targets: class numbers, shape [texts], or 0, 1 and NaN (not judged), shape [texts, labels].
+        labels: number of labels.
+        config: how to train.
+        seed: of everything random.
+        threads: CPU threads.
+        checkpoint_dir: where ``last.ckpt`` is kept.
+        class_weights: shape [labels], for exclusive classes.
+
+    Returns:
+        The trained network, in evaluation mode.
+    """
+    _quieten()
+    torch.set_num_threads(threads)
+    pl.seed_everything(seed, verbose=False)
+    directory = encoder_directory()
+    network = TextEncoder(directory, labels, config.frozen_layers, config.dropout)
+    tokens = tokenize(texts, directory / "tokenizer.json", config.max_tokens)
+    steps = config.epochs * len(LengthBatches(tokens, targets, config.batch_texts, seed, 0))
+    weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+    trainer = pl.Trainer(
+        max_epochs=config.epochs,
+        accelerator="cpu",
+        precision="bf16-mixed" if _has_bf16() else "32-true",
+        gradient_clip_val=1.0,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=[ModelCheckpoint(checkpoint_dir, save_last=True, save_top_k=0), _Progress()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=False,
+        default_root_dir=checkpoint_dir,
+    )
+    last = checkpoint_dir / "last.ckpt"
+    trainer.fit(
+        FineTuning(network, config, steps, weights, seed),
+        datamodule=_Epochs(tokens, targets, config.batch_texts, seed),
+        ckpt_path=str(last) if last.is_file() else None,
+        weights_only=True,
+    )
+    return network.float().eval()
+
+
+def predict(network: TextEncoder, texts: list[str], max_tokens: int) -> NDArray[np.float32]:
+    """Return the network's logits in full precision, shape [texts, labels]; the reference for the export."""
+    tokens = tokenize(texts, encoder_directory() / "tokenizer.json", max_tokens)
+    order = np.argsort([len(ids) for ids in tokens], kind="stable")
+    logits = np.empty((len(texts), network.head.out_features), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(order), 64):
+            rows = order[start : start + 64]
+            logits[rows] = network(*pad([tokens[row] for row in rows])).numpy()
+    return logits
+
+
+def _has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices; emulated, it would be slower than 32 bits."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+def _quieten() -> None:
+    """Silence what Lightning says about loops that are meant to be as they are."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
