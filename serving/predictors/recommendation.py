@@ -1,0 +1,86 @@
+"""The recommender behind the model server."""
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kserve import InferOutput
+from kserve.errors import InvalidInput
+
+from mediareview.artifact import Manifest
+from mediareview.contracts.prediction import RecommendationPrediction, RecommendationRequest
+from mediareview.errors import MediaReviewError
+from mediareview.settings import Settings, get_settings
+from serving.predictors.predictor import Predictor
+from serving.scorers.recommender import Recommender, UserState
+
+logger = logging.getLogger(__name__)
+
+WARNING_INTERVAL_S = 60.0
+
+
+class OnlineUsers:
+    """What the online store knows of users; without a store, nothing, and a warning once a minute."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._features: Any = None
+        self._warned = -WARNING_INTERVAL_S
+
+    def state(self, user_id: str) -> UserState | None:
+        """Return a user's state; None for an unknown user, or if the store cannot be read."""
+        try:
+            if self._features is None:
+                if not self._settings.online_store.is_file():
+                    raise FileNotFoundError(f"{self._settings.online_store} does not exist")
+                from serving.online_features import OnlineFeatures
+
+                self._features = OnlineFeatures(self._settings)
+            state: UserState | None = self._features.user_state(user_id)
+            return state
+        except (MediaReviewError, OSError, sqlite3.Error) as error:
+            if time.monotonic() - self._warned >= WARNING_INTERVAL_S:
+                self._warned = time.monotonic()
+                logger.warning("No online features, so users look unknown: %s", error)
+            return None
+
+
+class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPrediction]):
+    """Recommends titles; V2: BYTES ``request`` [n] to BYTES ``prediction`` [n], each element the V1 JSON.
+
+    Requests are scored one by one: numpy gains nothing from scoring users together, and the first would wait.
+    """
+
+    instance = RecommendationRequest
+    example = '{"user_id": "196", "limit": 20} or {"history": ["50", "181"], "limit": 20}'
+    input_name = "request"
+    outputs = (("prediction", "BYTES", (-1,)),)
+
+    def __init__(self, name: str, manifest: Manifest, scorer: Recommender, **limits: Any) -> None:
+        super().__init__(name, manifest, **{**limits, "max_batch_size": 1})
+        self._scorer = scorer
+        self._users = OnlineUsers(get_settings())
+        self.score([RecommendationRequest(user_id="", limit=1)])
+        self.ready = True
+
+    def score(self, instances: list[RecommendationRequest]) -> Sequence[RecommendationPrediction]:
+        """Return recommendations, with what the online store knows of each user."""
+        return [
+            self._scorer.recommend(request, self._users.state(request.user_id) if request.user_id is not None else None)
+            for request in instances
+        ]
+
+    def from_text(self, element: str) -> Any:
+        """Return the instance that an element's JSON describes."""
+        try:
+            return json.loads(element)
+        except json.JSONDecodeError as error:
+            raise InvalidInput(f"Tensor 'request' must hold JSON such as {self.example}: {error}.") from None
+
+    def to_tensors(self, predictions: list[RecommendationPrediction]) -> list[InferOutput]:
+        """Return the predictions as JSON."""
+        elements = [prediction.model_dump_json() for prediction in predictions]
+        return [InferOutput("prediction", [len(elements)], "BYTES", elements)]
