@@ -39,10 +39,10 @@ class Recommender:
 
     The raw scores of a part are standardised per request over the head titles. A title that a part does not know
     takes the standardised score of the factors, which know every title: those nobody has rated have factors predicted
-    from their content. Without factors it comes last.
+    from their content, and lose ``unrated_penalty``, because most of them stay unrated. Without factors it comes last.
 
     Args:
-        manifest: settings ``n_head``, ``n_rated``, ``rating_slope``, ``blend`` and those of the parts.
+        manifest: settings ``n_head``, ``n_rated``, ``rating_slope``, ``unrated_penalty``, ``blend`` and those of the parts.
         titles: the catalogue, in the order of the parts.
         parts: the parts by name.
     """
@@ -52,6 +52,8 @@ class Recommender:
         self.titles = titles
         self.parts = parts
         self.n_head: int = manifest.settings["n_head"]
+        self.n_rated: int = manifest.settings["n_rated"]
+        self.unrated_penalty = np.float32(manifest.settings["unrated_penalty"])
         self.rating_slope: float = manifest.settings["rating_slope"]
         self.blend: list[dict[str, Any]] = sorted(manifest.settings["blend"], key=lambda bucket: bucket["min_history"])
         self._index = {media_id: index for index, media_id in enumerate(titles.media_ids)}
@@ -155,7 +157,7 @@ class Recommender:
 
     def _weights(self, stars: Floats) -> Floats:
         weights = 1 + self.rating_slope * (np.nan_to_num(stars, nan=NEUTRAL_STARS) - NEUTRAL_STARS)
-        return np.maximum(weights, 0.1).astype(np.float32)
+        return np.asarray(np.maximum(weights, 0.1), dtype=np.float32)
 
     def _standardised(self, items: Indices, stars: Floats, names: Iterable[str]) -> dict[str, Floats]:
         weights = self._weights(stars)
@@ -165,20 +167,21 @@ class Recommender:
         for name in sorted(names, key=lambda name: name != "factors"):
             raw = self.parts[name].scores(items, weights)
             head = raw[: self.n_head]
-            scaled = (raw - head.mean()) / max(float(head.std()), 1e-6)
+            scaled: Floats = (raw - head.mean()) / np.float32(max(float(head.std()), 1e-6))
             missing = len(self.titles.media_ids) - len(raw)
             if missing:
-                rest = result["factors"][-missing:] if "factors" in result else np.full(missing, scaled.min() - 1)
-                scaled = np.concatenate([scaled, rest])
-            result[name] = np.asarray(scaled, dtype=np.float32)
+                last = np.full(missing, scaled.min() - 1, np.float32)
+                scaled = np.concatenate([scaled, result["factors"][-missing:] if "factors" in result else last])
+            result[name] = scaled
         return {name: result[name] for name in names}
 
     def _blended(self, items: Indices, stars: Floats) -> Floats:
         bucket = next(bucket for bucket in reversed(self.blend) if bucket["min_history"] <= len(items))
         weights: dict[str, float] = {name: weight for name, weight in bucket["weights"].items() if weight}
-        result = np.zeros(len(self.titles.media_ids), np.float32)
+        result: Floats = np.zeros(len(self.titles.media_ids), np.float32)
         for name, scores in self._standardised(items, stars, weights).items():
             result += np.float32(weights[name]) * scores
+        result[self.n_rated :] -= self.unrated_penalty
         return result
 
 
