@@ -12,9 +12,9 @@ Profile = Literal["quick", "demo", "full"]
 class AutoencoderConfig(BaseModel):
     """How the denoising autoencoder is trained."""
 
-    hidden: int = Field(default=512, ge=1)
+    hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer."""
-    epochs: int = Field(default=60, ge=1)
+    epochs: int = Field(default=40, ge=1)
     batch_users: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of the one-cycle schedule."""
@@ -39,7 +39,7 @@ class Config(BaseModel):
     """Share of each user's ratings in the test part of the random split."""
     temporal_test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the newest ratings in the test part of the temporal split."""
-    validation_share: float = Field(default=0.25, gt=0, lt=1)
+    validation_share: float = Field(default=0.15, gt=0, lt=1)
     """Share of a training part that chooses hyper-parameters and blend."""
     cold_item_share: float = Field(default=0.1, gt=0, lt=1)
     """Share of the rated titles that are held out entirely to measure what content finds."""

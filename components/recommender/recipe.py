@@ -66,7 +66,7 @@ class Recipe(BaseModel):
         )
 
     def baseline(self, name: str) -> "Recipe":
-        """Return the recipe of a baseline: the same hyper-parameters, one part, popularity without a history, no content."""
+        """Return the recipe of a baseline: the one part, popularity without a history, no content."""
         blend = [
             Bucket(min_history=0, weights={"popularity": 1.0}),
             Bucket(min_history=1, weights={BASELINES[name]: 1.0}),

@@ -90,13 +90,18 @@ class Factors:
         return np.asarray(np.linalg.solve(matrix, right), dtype=np.float32)
 
     def scores(self, items: Indices, weights: Floats) -> Floats:
-        """Return scores of all titles."""
+        """Return scores of the titles that have factors."""
+        known = items < len(self.factors)
+        items, weights = items[known], weights[known]
         return self.factors @ self._solve(items, weights, weights @ self.factors[items])
 
     def contributions(self, items: Indices, weights: Floats, targets: Indices) -> Floats:
         """Return what each title of the history adds to each target's score (Hu et al., section 5)."""
-        solved = self._solve(items, weights, self.factors[targets].T)
-        return np.asarray(weights[:, None] * (self.factors[items] @ solved), dtype=np.float32)
+        known, wanted = items < len(self.factors), targets < len(self.factors)
+        solved = self._solve(items[known], weights[known], self.factors[targets[wanted]].T)
+        result = np.zeros((len(items), len(targets)), np.float32)
+        result[np.ix_(known, wanted)] = weights[known, None] * (self.factors[items[known]] @ solved)
+        return result
 
 
 class Autoencoder:

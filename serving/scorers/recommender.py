@@ -42,7 +42,7 @@ class Recommender:
     from their content, and lose ``unrated_penalty``, because most of them stay unrated. Without factors it comes last.
 
     Args:
-        manifest: settings ``n_head``, ``n_rated``, ``rating_slope``, ``unrated_penalty``, ``blend`` and those of the parts.
+        manifest: settings ``n_head``, ``n_rated``, ``rating_slope``, ``unrated_penalty``, ``blend``, and of the parts.
         titles: the catalogue, in the order of the parts.
         parts: the parts by name.
     """
