@@ -10,6 +10,8 @@ from components.recommender.recipe import PartName
 
 Floats = NDArray[np.float32]
 STEPS = (0.5, 0.25)
+NOISE = 2.0
+"""Standard errors that a gain must exceed."""
 
 
 def mean_ndcg(scores: Floats, relevant: Sequence[frozenset[int]]) -> float:
@@ -29,8 +31,8 @@ def choose_weights(
 ) -> dict[PartName, float]:
     """Improve the weights one at a time, in shrinking steps, as long as NDCG@10 grows beyond its noise.
 
-    A change is kept if the mean gain over the users exceeds its standard error: without that rule the search follows
-    the validation users' chance and ends below equal weights on others.
+    A change is kept if the mean gain over the users exceeds twice its standard error: without that rule the search
+    follows the validation users' chance and ends below equal weights on others.
 
     Args:
         parts: standardised scores of each part, [n_users, n_items].
@@ -55,7 +57,7 @@ def choose_weights(
                         continue
                     candidate = scores + np.float32(change) * parts[name]
                     gain = (found := _ndcg(candidate, relevant)) - reached
-                    if gain.mean() > gain.std() / np.sqrt(len(gain)):
+                    if gain.mean() > NOISE * gain.std() / np.sqrt(len(gain)):
                         scores, reached, improved = candidate, found, True
                         weights[name] += change
     total = max(sum(weights.values()), 1e-9)

@@ -1,4 +1,4 @@
-"""Closed-form and alternating collaborative models: EASE and iALS."""
+"""Closed-form and alternating collaborative models: EASE, EASE on close pairs, and iALS."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -7,17 +7,63 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
-def ease(interactions: sp.csr_matrix, regularization: float) -> Floats:
+SITTING_GAP_S = 300
+"""A pause of more than five minutes begins another sitting."""
+NEIGHBOURHOOD = 20
+"""Consecutive titles of a history that are neighbours."""
+
+
+def pair_counts(interactions: sp.csr_matrix) -> NDArray[np.float64]:
+    """Return how many users consumed both titles of each pair, [n_items, n_items]."""
+    return np.asarray((interactions.T @ interactions).toarray(), dtype=np.float64)
+
+
+def close_pair_counts(
+    users: NDArray[np.intp],
+    items: NDArray[np.intp],
+    times: NDArray[np.int64],
+    ratings: NDArray[np.floating],
+    n_items: int,
+) -> NDArray[np.float64]:
+    """Count pairs of titles by how close they are in a user's history, [n_items, n_items].
+
+    A pair counts a quarter for the same user, and another quarter each for the same sitting, the same neighbourhood of
+    twenty consecutive titles, and the same stars. Titles consumed together tell more of one another than two ends of
+    a long history. Every quarter is a Gram matrix, so the sum is one.
+
+    Args:
+        users: user of each row, rows ordered by user and time, shape [rows].
+        items: title of each row, 0 to n_items - 1.
+        times: seconds since 1970.
+        ratings: stars, NaN if unknown.
+        n_items: number of titles.
+    """
+    if not len(users):
+        return np.zeros((n_items, n_items))
+    other_user = users[1:] != users[:-1]
+    sitting = np.cumsum(np.r_[True, other_user | (np.diff(times) > SITTING_GAP_S)])
+    starts = np.flatnonzero(np.r_[True, other_user])
+    position = np.arange(len(users)) - np.repeat(starts, np.diff(np.r_[starts, len(users)]))
+    stars = np.nan_to_num(ratings, nan=0.0)
+    counts = np.zeros((n_items, n_items))
+    for group in (np.zeros(len(users)), sitting, position // NEIGHBOURHOOD, stars):
+        rows = np.unique(np.column_stack([users, group]), axis=0, return_inverse=True)[1].ravel()
+        matrix = sp.csr_matrix((np.ones(len(rows)), (rows, items)), shape=(int(rows.max()) + 1, n_items))
+        counts += pair_counts(matrix) / 4
+    return counts
+
+
+def ease(pairs: NDArray[np.float64], regularization: float) -> Floats:
     """Fit EASE (Steck, Embarrassingly Shallow Autoencoders for Sparse Data, 2019).
 
     Args:
-        interactions: 1 where a user consumed a title, [n_users, n_items].
+        pairs: Gram matrix of the titles, [n_items, n_items]; ``pair_counts`` for EASE as published.
         regularization: L2 weight lambda.
 
     Returns:
         Item-item weights B with a zero diagonal, float32 [n_items, n_items]; scores are X B.
     """
-    gram = (interactions.T @ interactions).toarray().astype(np.float64)
+    gram = pairs.copy()
     gram[np.diag_indices_from(gram)] += regularization
     inverse = np.linalg.inv(gram)
     weights = inverse / -np.diag(inverse)

@@ -14,7 +14,7 @@ class AutoencoderConfig(BaseModel):
 
     hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer."""
-    epochs: int = Field(default=40, ge=1)
+    epochs: int = Field(default=30, ge=1)
     batch_users: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
     """Peak of the one-cycle schedule."""
@@ -49,9 +49,10 @@ class Config(BaseModel):
     """Item-item weights kept per title where the head is too large for a dense matrix."""
     rating_slope: float = Field(default=0.2, ge=0, le=0.4)
     """How much more a title counts per star above three, or less below."""
-    ease_regularizations: list[float] = Field(default=[200.0, 500.0, 1000.0], min_length=1)
+    ease_regularizations: list[float] = Field(default=[300.0, 500.0, 800.0], min_length=1)
+    item_item_regularizations: list[float] = Field(default=[200.0, 300.0, 500.0], min_length=1)
     ials_factors: list[int] = Field(default=[32], min_length=1)
-    ials_regularizations: list[float] = Field(default=[0.01, 0.03], min_length=1)
+    ials_regularizations: list[float] = Field(default=[0.03], min_length=1)
     ials_unobserved_weights: list[float] = Field(default=[0.1, 0.2], min_length=1)
     ials_iterations: int = Field(default=12, ge=1)
     autoencoder: AutoencoderConfig = AutoencoderConfig()
@@ -79,6 +80,7 @@ class Config(BaseModel):
             return cls(
                 max_users=400,
                 ease_regularizations=[300.0],
+                item_item_regularizations=[200.0],
                 ials_factors=[16],
                 ials_regularizations=[0.03],
                 ials_unobserved_weights=[0.1],
@@ -89,6 +91,7 @@ class Config(BaseModel):
             return cls(
                 head_items=12_000,
                 ease_regularizations=[100.0, 200.0, 350.0, 500.0, 700.0, 1000.0, 1500.0],
+                item_item_regularizations=[50.0, 100.0, 150.0, 200.0, 300.0, 400.0, 600.0],
                 ials_factors=[16, 32, 64],
                 ials_regularizations=[0.005, 0.01, 0.02, 0.03, 0.05],
                 ials_unobserved_weights=[0.03, 0.1, 0.2, 0.4],

@@ -174,12 +174,12 @@ def _temporal_split(model: Recommender, prepared: Prepared, config: Config) -> l
         model, prepared, np.bincount(prepared.ratings["item"], minlength=len(prepared.catalogue)) > 0
     )
     metrics = summary(rank(model, cases, rated), "temporal", config)
-    new = cases.lengths == 0
+    new = cases.without_history()
     slices = {
-        "temporal, known users": cases.where(~new),
-        "temporal, cold users (no rating known)": cases.where(new),
-        f"temporal, cold users ({FIRST_CLICKS} ratings known)": cases.where(new).first_known(FIRST_CLICKS),
-        "temporal, cold users (10 ratings known)": cases.where(new).first_known(10),
+        "temporal, known users": cases.with_history(),
+        "temporal, cold users (no rating known)": new,
+        f"temporal, cold users ({FIRST_CLICKS} ratings known)": new.first_known(FIRST_CLICKS),
+        "temporal, cold users (10 ratings known)": new.first_known(10),
     }
     for label, chosen in slices.items():
         metrics.append(_mean(PRIMARY, user_metrics(rank(model, chosen, rated))[PRIMARY], label, config))

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from components.recommender.collaborative import ease, ials, keep_strongest
+from components.recommender.collaborative import ease, ials, keep_strongest, pair_counts
 from components.recommender.content import predicted_factors, similarity_vectors
-from components.recommender.prepared import Prepared, interactions
+from components.recommender.prepared import Prepared, close_pairs, interactions
 from components.recommender.recipe import Recipe
 from mediareview.artifact import Manifest, ModelCard, save_manifest
 from serving.scorers.recommender import ITEMS, WEIGHTS
@@ -66,14 +66,12 @@ def fit_parts(
     tensors["popularity.items"] = np.log1p(counts[order]).astype(np.float32)
     tensors["trend.items"] = np.log1p(decayed[order]).astype(np.float32)
 
+    if "ease" in recipe.parts:
+        pairs = pair_counts(interactions(ratings, head, slope=0))
+        tensors |= _item_item("ease", ease(pairs, recipe.ease_regularization), recipe.neighbours)
     if "item_item" in recipe.parts:
-        binary = interactions(ratings, head, slope=0)
-        weights = ease(binary, recipe.ease_regularization)
-        if n_head <= DENSE_HEAD_ITEMS:
-            tensors["item_item.values"] = weights
-        else:
-            values, columns, starts = keep_strongest(weights, recipe.neighbours)
-            tensors |= {"item_item.values": values, "item_item.columns": columns, "item_item.rows": starts}
+        weights = ease(close_pairs(ratings, head), recipe.item_item_regularization)
+        tensors |= _item_item("item_item", weights, recipe.neighbours)
     if "factors" in recipe.parts:
         factors = ials(
             interactions(ratings, rated, recipe.rating_slope),
@@ -99,6 +97,13 @@ def fit_parts(
     popular = np.zeros(n_items, dtype=bool)
     popular[np.argsort(-recent, kind="stable")[: max(1, round(TRENDING_SHARE * n_rated))]] = True
     return FittedParts(tensors, order, n_head, n_rated, popular & (recent > 1), newest)
+
+
+def _item_item(part: str, weights: NDArray[np.float32], neighbours: int) -> dict[str, NDArray[Any]]:
+    if len(weights) <= DENSE_HEAD_ITEMS:
+        return {f"{part}.values": weights}
+    values, columns, starts = keep_strongest(weights, neighbours)
+    return {f"{part}.values": values, f"{part}.columns": columns, f"{part}.rows": starts}
 
 
 def save_artifact(

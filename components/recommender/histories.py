@@ -35,6 +35,19 @@ class Histories:
         """Return the users who had consumed something."""
         return self.where(self.lengths > 0)
 
+    def without_history(self) -> "Histories":
+        """Return the users who had consumed nothing."""
+        return self.where(self.lengths == 0)
+
+    def __add__(self, other: "Histories") -> "Histories":
+        """Return the users of both."""
+        return Histories(
+            np.concatenate([self.users, other.users]),
+            self.items + other.items,
+            self.ratings + other.ratings,
+            self.relevant + other.relevant,
+        )
+
     @property
     def lengths(self) -> NDArray[np.intp]:
         """Titles in each history."""

@@ -8,6 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from components.recommender.collaborative import close_pair_counts
 from mediareview.errors import MediaReviewError
 
 RATINGS, CATALOGUE, CONTENT = "ratings.parquet", "catalogue.parquet", "content.npz"
@@ -55,6 +56,19 @@ def history_weights(ratings: pd.Series, slope: float) -> NDArray[np.float32]:
     """Return how much each rating counts: 1 at three stars or unknown, more above, less below, at least 0.1."""
     weights = 1 + slope * (ratings.fillna(3.0).to_numpy() - 3.0)
     return np.maximum(weights, 0.1).astype(np.float32)
+
+
+def close_pairs(ratings: pd.DataFrame, order: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return ``close_pair_counts`` of ratings ordered by user and time, for the titles of ``order``."""
+    position = pd.Series(range(len(order)), index=order)
+    kept = ratings[ratings["item"].isin(order)]
+    return close_pair_counts(
+        kept["user"].to_numpy(dtype=np.intp),
+        kept["item"].map(position).to_numpy(dtype=np.intp),
+        kept["time"].to_numpy(dtype=np.int64),
+        kept["rating"].to_numpy(),
+        len(order),
+    )
 
 
 def interactions(ratings: pd.DataFrame, order: NDArray[np.intp], slope: float) -> sp.csr_matrix:

@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 
 from components.recommender.config import AutoencoderConfig, Config
 
-PartName = Literal["item_item", "factors", "autoencoder", "content", "popularity", "trend"]
-BASELINES: dict[str, PartName] = {"popularity": "popularity", "ease": "item_item", "ials": "factors"}
+PartName = Literal["ease", "item_item", "factors", "autoencoder", "content", "popularity", "trend"]
+BASELINES: dict[str, PartName] = {"popularity": "popularity", "ease": "ease", "ials": "factors"}
 """Baseline to the one part it consists of."""
 FEW = 11
 """Histories shorter than this are blended by weights of their own."""
@@ -28,6 +28,7 @@ class Recipe(BaseModel):
     neighbours: int
     rating_slope: float
     ease_regularization: float
+    item_item_regularization: float
     ials_factors: int
     ials_regularization: float
     ials_unobserved_weight: float
@@ -53,6 +54,7 @@ class Recipe(BaseModel):
             neighbours=config.neighbours,
             rating_slope=config.rating_slope,
             ease_regularization=middle(config.ease_regularizations),
+            item_item_regularization=middle(config.item_item_regularizations),
             ials_factors=sorted(config.ials_factors)[len(config.ials_factors) // 2],
             ials_regularization=middle(config.ials_regularizations),
             ials_unobserved_weight=middle(config.ials_unobserved_weights),

@@ -1,5 +1,6 @@
 """Make a recipe: hyper-parameters and blend chosen on the validation part of a split."""
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -8,17 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.recommender.blend import choose_weights, mean_ndcg
-from components.recommender.collaborative import ease, fold_in, ials
+from components.recommender.collaborative import ease, fold_in, ials, pair_counts
 from components.recommender.config import Config
 from components.recommender.fit import fit_parts, save_artifact
 from components.recommender.histories import Histories, histories_of
-from components.recommender.prepared import Prepared, interactions
+from components.recommender.prepared import Prepared, close_pairs, interactions
 from components.recommender.recipe import FEW, Bucket, PartName, Recipe
 from mediareview.artifact import ModelCard
 from serving.scorers.recommender import Recommender
 
 SHORT_HISTORY = 5
 """Titles left of each history when the blend for short histories is chosen."""
+START_MANY: dict[PartName, float] = {"item_item": 1, "factors": 1, "autoencoder": 1}
+START_FEW: dict[PartName, float] = {"factors": 1, "autoencoder": 1, "popularity": 0.5}
+"""First weights of the searches; item-item weights say little about a handful of titles."""
 UNRATED_PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 MAX_UNRATED_LOSS = 0.01
 
@@ -42,12 +46,15 @@ def make_recipe(prepared: Prepared, split: str, config: Config, work_dir: Path, 
     save_artifact(parts, prepared, recipe.model_copy(update={"blend": _EVERYTHING}), "hybrid", ModelCard(), directory)
     model = Recommender.load(directory)
     known = histories_of(prepared, train, prepared.part(split, "validation"), config.max_validation_users, config.seed)
+    # Those who are new in the validation part have just consumed their first titles.
+    short = known.with_history().shortened(SHORT_HISTORY, config.seed) + known.without_history().first_known(
+        SHORT_HISTORY
+    )
     known = known.with_history()
     if not len(known.users):
         return recipe
-    start: dict[PartName, float] = {"item_item": 1, "factors": 1, "autoencoder": 1}
-    many = _weights(model, known, start)
-    few = _weights(model, known.shortened(SHORT_HISTORY, config.seed), start)
+    many = _weights(model, known, START_MANY)
+    few = _weights(model, short, START_FEW)
     blend = [
         Bucket(min_history=0, weights={"popularity": 0.5, "trend": 0.5}),
         Bucket(min_history=1, weights=few),
@@ -119,10 +126,13 @@ def _hyper_parameters(prepared: Prepared, split: str, config: Config) -> Recipe:
     def value(scores: NDArray[np.float32]) -> float:
         return mean_ndcg(np.where(consumed, -np.inf, scores).astype(np.float32), relevant)
 
-    binary, weighted = interactions(train, head, 0), interactions(train, head, config.rating_slope)
+    weighted = interactions(train, head, config.rating_slope)
 
-    def ease_value(regularization: float) -> float:
-        return value(np.asarray(seen @ ease(binary, regularization)))
+    def ease_value(pairs: NDArray[np.float64], regularization: float) -> float:
+        return value(np.asarray(seen @ ease(pairs, regularization)))
+
+    def best_regularization(pairs: NDArray[np.float64], options: list[float]) -> float:
+        return max(options, key=partial(ease_value, pairs)) if len(options) > 1 else options[0]
 
     def ials_value(settings: tuple[int, float, float]) -> float:
         factors, regularization, unobserved = settings
@@ -131,10 +141,12 @@ def _hyper_parameters(prepared: Prepared, split: str, config: Config) -> Recipe:
 
     grid = list(product(config.ials_factors, config.ials_regularizations, config.ials_unobserved_weights))
     factors, regularization, unobserved = max(grid, key=ials_value) if len(grid) > 1 else grid[0]
-    options = config.ease_regularizations
     return recipe.model_copy(
         update={
-            "ease_regularization": max(options, key=ease_value) if len(options) > 1 else options[0],
+            "ease_regularization": best_regularization(
+                pair_counts(interactions(train, head, 0)), config.ease_regularizations
+            ),
+            "item_item_regularization": best_regularization(close_pairs(train, head), config.item_item_regularizations),
             "ials_factors": factors,
             "ials_regularization": regularization,
             "ials_unobserved_weight": unobserved,

@@ -149,7 +149,7 @@ class Static:
 def load_parts(tensors: Mapping[str, NDArray[Any]], settings: Mapping[str, Any]) -> dict[str, Part]:
     """Build the parts whose tensors the artifact holds, by name; tensors are named ``PART.TENSOR``."""
     parts: dict[str, Part] = {}
-    for name in ("item_item", "walk"):
+    for name in ("item_item", "ease"):
         if f"{name}.values" in tensors:
             parts[name] = ItemItem(
                 tensors[f"{name}.values"],
