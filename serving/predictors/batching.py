@@ -82,7 +82,8 @@ class Batcher(Generic[Item, Result]):
         if len(self._queue) + len(items) > self._max_queue:
             raise OverloadedError(f"{len(self._queue)} of {self._max_queue} places in the queue are taken")
         loop = asyncio.get_running_loop()
-        if self._worker is None:
+        if self._worker is None or self._worker.done():
+            self._arrived = asyncio.Event()
             self._worker = loop.create_task(self._work())
         entries = [_Entry[Item, Result](item, loop.create_future()) for item in items]
         self._queue.extend(entries)

@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kserve import InferOutput
 from kserve.errors import InvalidInput
@@ -13,9 +13,11 @@ from kserve.errors import InvalidInput
 from mediareview.artifact import Manifest
 from mediareview.contracts.prediction import RecommendationPrediction, RecommendationRequest
 from mediareview.errors import MediaReviewError
-from mediareview.settings import Settings, get_settings
+from mediareview.settings import Settings
 from serving.predictors.predictor import Predictor
-from serving.scorers.recommender import Recommender, UserState
+
+if TYPE_CHECKING:
+    from serving.scorers.recommender import Recommender, UserState
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class OnlineUsers:
         self._features: Any = None
         self._warned = -WARNING_INTERVAL_S
 
-    def state(self, user_id: str) -> UserState | None:
+    def state(self, user_id: str) -> "UserState | None":
         """Return a user's state; None for an unknown user, or if the store cannot be read."""
         try:
             if self._features is None:
@@ -59,10 +61,10 @@ class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPre
     input_name = "request"
     outputs = (("prediction", "BYTES", (-1,)),)
 
-    def __init__(self, name: str, manifest: Manifest, scorer: Recommender, **limits: Any) -> None:
+    def __init__(self, name: str, manifest: Manifest, scorer: "Recommender", users: OnlineUsers, **limits: Any) -> None:
         super().__init__(name, manifest, **{**limits, "max_batch_size": 1})
         self._scorer = scorer
-        self._users = OnlineUsers(get_settings())
+        self._users = users
         self.score([RecommendationRequest(user_id="", limit=1)])
         self.ready = True
 

@@ -18,6 +18,7 @@ from kserve.model_server import app
 
 from mediareview.artifact import Manifest
 from mediareview.errors import MediaReviewError
+from mediareview.settings import get_settings
 from serving.predictors.batching import OverloadedError, ScoringError
 from serving.predictors.disconnect import CancelOnDisconnect
 from serving.predictors.predictor import Predictor
@@ -107,9 +108,9 @@ def load_predictor(name: str, directory: Path, manifest: Manifest, **limits: Any
     try:
         scorer = load_scorer(directory)
         if manifest.name == "recommender":
-            from serving.predictors.recommendation import RecommendationPredictor
+            from serving.predictors.recommendation import OnlineUsers, RecommendationPredictor
 
-            return RecommendationPredictor(name, manifest, scorer, **limits)
+            return RecommendationPredictor(name, manifest, scorer, OnlineUsers(get_settings()), **limits)
         from serving.predictors.text import TextPredictor
 
         return TextPredictor(name, manifest, scorer, **limits)

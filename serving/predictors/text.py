@@ -1,7 +1,7 @@
 """Sentiment and moderation behind the model server."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kserve import InferOutput
 from kserve.errors import InvalidInput
@@ -9,7 +9,9 @@ from kserve.errors import InvalidInput
 from mediareview.artifact import Manifest
 from mediareview.contracts.prediction import ModerationPrediction, SentimentPrediction, TextRequest
 from serving.predictors.predictor import Predictor
-from serving.scorers.text import TextClassifier
+
+if TYPE_CHECKING:
+    from serving.scorers.text import TextClassifier
 
 MAX_TEXT_CHARACTERS = 65_536
 """The public API allows less; this keeps a caller inside the cluster from blocking the model with one text."""
@@ -24,7 +26,7 @@ class TextPredictor(Predictor[TextRequest, TextPrediction]):
     example = '{"text": "A dull, lifeless film."}'
     input_name = "text"
 
-    def __init__(self, name: str, manifest: Manifest, scorer: TextClassifier, **limits: Any) -> None:
+    def __init__(self, name: str, manifest: Manifest, scorer: "TextClassifier", **limits: Any) -> None:
         super().__init__(name, manifest, **limits)
         self._scorer = scorer
         (sample,) = self.score([TextRequest(text="warm up")])

@@ -133,8 +133,12 @@ class StandIn:
         lock.flush()
         self._lock = lock
         # A stand-in that was killed left URLs behind at which nobody answers.
-        for service in self._objects.list():
-            self._write_status(service["metadata"]["name"], stopped_status(service))
+        try:
+            for service in self._objects.list():
+                self._write_status(service["metadata"]["name"], stopped_status(service))
+        except MediaReviewError:
+            lock.close()
+            raise
 
     def _supervise(self) -> None:
         self._lifeline_fd, held_end = os.pipe()
