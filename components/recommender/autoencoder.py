@@ -6,6 +6,7 @@ over the titles that were hidden, as masked training does (Devlin et al., BERT, 
 
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from torch.nn import functional
 from components.recommender.config import AutoencoderConfig
 
 Floats = NDArray[np.float32]
+CHECKPOINT_EPOCHS = 10
 
 
 class MaskedAutoencoder(pl.LightningModule):
@@ -48,12 +50,10 @@ class MaskedAutoencoder(pl.LightningModule):
         logits: Tensor = self.decoder(functional.dropout(hidden, self.config.dropout, self.training))
         return logits
 
-    def on_train_epoch_start(self) -> None:
-        """Make masks and dropout depend on seed and epoch only: a resumed training equals an uninterrupted one."""
-        torch.manual_seed(self.seed * 100_003 + self.current_epoch)
-
     def training_step(self, batch: Tensor, index: int) -> Tensor:
         """Return the mean negative log-likelihood of the hidden titles."""
+        # Masks and dropout depend on seed and step only, so that a resumed training equals an uninterrupted one.
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
         hidden_share = torch.rand(len(batch), 1) * self.config.max_hidden_share
         visible = batch * (torch.rand_like(batch) > hidden_share)
         # Titles that are shown cannot be the answer.
@@ -73,25 +73,20 @@ class MaskedAutoencoder(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-class _Histories(pl.LightningDataModule):
-    """Batches of dense rows of a sparse matrix; the order depends on seed and epoch only."""
+class _Histories(torch.utils.data.IterableDataset[Tensor]):
+    """Batches of dense rows of a sparse matrix; their order depends on seed and epoch only."""
 
-    def __init__(self, interactions: sp.csr_matrix, batch_users: int, seed: int) -> None:
-        super().__init__()
-        self.interactions, self.batch_users, self.seed = interactions, batch_users, seed
+    def __init__(self, interactions: sp.csr_matrix, batch_users: int, seed: int, network: MaskedAutoencoder) -> None:
+        self.interactions, self.batch_users, self.seed, self.network = interactions, batch_users, seed, network
 
-    def train_dataloader(self) -> Any:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.interactions.shape[0])
-        batches = [order[start : start + self.batch_users] for start in range(0, len(order), self.batch_users)]
-        return torch.utils.data.DataLoader(
-            batches,  # type: ignore[arg-type]
-            batch_size=None,
-            collate_fn=None,
-        )
+    def __len__(self) -> int:
+        return int(-(-self.interactions.shape[0] // self.batch_users))
 
-    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Tensor:
-        return torch.from_numpy(self.interactions[np.asarray(batch)].toarray().astype(np.float32))
+    def __iter__(self) -> Iterator[Tensor]:
+        order = np.random.default_rng((self.seed, self.network.current_epoch)).permutation(self.interactions.shape[0])
+        for start in range(0, len(order), self.batch_users):
+            rows = self.interactions[order[start : start + self.batch_users]]
+            yield torch.from_numpy(rows.toarray().astype(np.float32))
 
 
 def train_autoencoder(
@@ -99,7 +94,7 @@ def train_autoencoder(
 ) -> dict[str, Floats]:
     """Train the networks and return their weights, side by side as one wider network.
 
-    An interrupted training goes on from its last epoch; a finished one is read back.
+    An interrupted training goes on from its last checkpoint, one every ten epochs; so does a finished one.
 
     Args:
         interactions: weights of the observed pairs, [n_users, n_items].
@@ -135,15 +130,14 @@ def _train(interactions: sp.csr_matrix, config: AutoencoderConfig, seed: int, di
         accelerator="cpu",
         logger=False,
         enable_model_summary=False,
-        callbacks=[ModelCheckpoint(directory, save_last=True, save_top_k=0, every_n_epochs=10)],
-        reload_dataloaders_every_n_epochs=1,
+        callbacks=[ModelCheckpoint(directory, save_last=True, every_n_epochs=CHECKPOINT_EPOCHS)],
         log_every_n_steps=batches,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")
         trainer.fit(
             network,
-            datamodule=_Histories(interactions, config.batch_users, seed),
+            torch.utils.data.DataLoader(_Histories(interactions, config.batch_users, seed, network), batch_size=None),
             ckpt_path=last if last.exists() else None,
             weights_only=True,
         )

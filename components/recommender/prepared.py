@@ -63,9 +63,9 @@ def close_pairs(ratings: pd.DataFrame, order: NDArray[np.intp]) -> NDArray[np.fl
     position = pd.Series(range(len(order)), index=order)
     kept = ratings[ratings["item"].isin(order)]
     return close_pair_counts(
-        kept["user"].to_numpy(dtype=np.intp),
-        kept["item"].map(position).to_numpy(dtype=np.intp),
-        kept["time"].to_numpy(dtype=np.int64),
+        np.asarray(kept["user"], dtype=np.intp),
+        np.asarray(kept["item"].map(position), dtype=np.intp),
+        np.asarray(kept["time"], dtype=np.int64),
         kept["rating"].to_numpy(),
         len(order),
     )

@@ -13,7 +13,6 @@ from components.recommender.evaluate import rank, summary
 from components.recommender.fit import fit_parts, save_artifact
 from components.recommender.histories import Histories, histories_of
 from components.recommender.load import prepare
-from components.recommender.metrics import user_metrics
 from components.recommender.prepared import Prepared
 from components.recommender.recipe import BASELINES, Recipe
 from mediareview.artifact import ModelCard, load_manifest
@@ -95,12 +94,13 @@ def link(champion: Recommender, media_ids: list[str], media: pd.DataFrame) -> di
         for index, (name, year) in enumerate(zip(champion.titles.names, champion.titles.years, strict=True)):
             for key in name_keys(name) if year else ():
                 years.setdefault((key, year or 0), set()).add(champion.media_ids[index])
-        linked = {}
-        for row in media[media["media_id"].isin(media_ids)].itertuples():
-            for key in name_keys(str(row.title)) if pd.notna(row.year) else ():
-                found = years.get((key, int(row.year)), set())
+        linked: dict[str, str] = {}
+        dated = media[media["media_id"].isin(media_ids) & media["year"].notna()]
+        for media_id, title, year in zip(dated["media_id"], dated["title"], dated["year"].astype(int), strict=True):
+            for key in name_keys(title):
+                found = years.get((key, year), set())
                 if len(found) == 1:
-                    linked[str(row.media_id)] = next(iter(found))
+                    linked[media_id] = next(iter(found))
                     break
         # Two foreign titles cannot be one of ours.
         unique = pd.Series(linked).drop_duplicates(keep=False)
@@ -140,13 +140,10 @@ def _refitted(prepared: Prepared, recipe: Recipe, config: Config) -> list[Metric
             everything = recipe.model_copy(update={"blend": blend})
             parts = fit_parts(prepared, rows, everything, directory / "checkpoints", "foreign")
         with step("Ranking"):
-            scores = {}
             for name, own in recipes.items():
                 save_artifact(parts, prepared, own, name, ModelCard(), directory / name)
                 model = Recommender.load(directory / name)
                 rated = set(prepared.catalogue["media_id"].iloc[prepared.ratings["item"].unique()])
                 candidates = np.array([media_id in rated for media_id in model.media_ids])
-                ranking = rank(model, cases, candidates)
-                scores[name] = user_metrics(ranking)["ndcg@10"]
-                metrics += summary(ranking, f"{name}, trained on the file", config)
+                metrics += summary(rank(model, cases, candidates), f"{name}, trained on the file", config)
     return metrics

@@ -21,8 +21,8 @@ from serving.scorers.recommender import Recommender
 SHORT_HISTORY = 5
 """Titles left of each history when the blend for short histories is chosen."""
 START_MANY: dict[PartName, float] = {"item_item": 1, "factors": 1, "autoencoder": 1}
-START_FEW: dict[PartName, float] = {"factors": 1, "autoencoder": 1, "popularity": 0.5}
-"""First weights of the searches; item-item weights say little about a handful of titles."""
+START_FEW: dict[PartName, float] = {"item_item": 1, "factors": 1, "autoencoder": 1, "popularity": 0.5}
+"""First weights of the searches."""
 UNRATED_PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 MAX_UNRATED_LOSS = 0.01
 
