@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from components.encoder.location import encoder_directory
 from components.encoder.network import TextEncoder
+from components.preprocessing import encoder_directory
 from mediareview.errors import MediaReviewError
+from mediareview.settings import get_settings
 
 TOLERANCE = 1e-3
 """Largest difference between a logit of the network and of its export."""
@@ -20,7 +21,7 @@ TOLERANCE = 1e-3
 def export_onnx(network: TextEncoder, directory: Path) -> None:
     """Write ``model.onnx`` (32 bits) and ``tokenizer.json``."""
     directory.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(encoder_directory() / "tokenizer.json", directory / "tokenizer.json")
+    shutil.copyfile(encoder_directory(get_settings()) / "tokenizer.json", directory / "tokenizer.json")
     example = torch.ones((2, 8), dtype=torch.long)
     axes = {0: "texts", 1: "tokens"}
     network.eval()
