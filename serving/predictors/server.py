@@ -23,6 +23,7 @@ from serving.predictors.batching import OverloadedError, ScoringError
 from serving.predictors.disconnect import CancelOnDisconnect
 from serving.predictors.predictor import Predictor
 from serving.scorers import load_scorer
+from serving.scorers.text import TextClassifier
 
 logger = logging.getLogger(__name__)
 
@@ -106,14 +107,14 @@ def load_predictor(name: str, directory: Path, manifest: Manifest, **limits: Any
         MediaReviewError: the artifact cannot be loaded or does not work.
     """
     try:
-        scorer = load_scorer(directory)
-        if manifest.name == "recommender":
-            from serving.predictors.recommendation import OnlineUsers, RecommendationPredictor
+        scorer = load_scorer(directory, threads=get_settings().threads)
+        if isinstance(scorer, TextClassifier):
+            from serving.predictors.text import TextPredictor
 
-            return RecommendationPredictor(name, manifest, scorer, OnlineUsers(get_settings()), **limits)
-        from serving.predictors.text import TextPredictor
+            return TextPredictor(name, manifest, scorer, **limits)
+        from serving.predictors.recommendation import OnlineUsers, RecommendationPredictor
 
-        return TextPredictor(name, manifest, scorer, **limits)
+        return RecommendationPredictor(name, manifest, scorer, OnlineUsers(get_settings()), **limits)
     except MediaReviewError:
         raise
     except Exception as error:  # a damaged file makes a library raise anything
