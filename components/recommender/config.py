@@ -98,5 +98,6 @@ class Config(BaseModel):
                 ials_iterations=16,
                 autoencoder=AutoencoderConfig(hidden=512, epochs=60, members=4),
                 title_embeddings=True,
+                max_validation_users=5000,
             )
         raise MediaReviewError(f"There is no profile {name!r}.", "Choose one of: quick, demo, full.")

@@ -99,22 +99,22 @@ def evaluate(
     return evaluation
 
 
-def rank(model: Recommender, cases: Histories, candidates: Mask | None = None) -> Ranking:
-    """Return the recommendations for each case among the candidates.
+def rank(model: Recommender, cases: Histories, *candidates: Mask | None) -> list[Ranking]:
+    """Return the recommendations for each case, once for each set of candidates.
 
     Args:
         model: any recommender.
         cases: histories and what was held out.
-        candidates: titles that may be recommended, by the model's order; None means all.
+        *candidates: titles that may be recommended, by the model's order; None means all.
     """
-    top = [np.empty((0, DEPTH), np.intp)]
+    tops: list[list[NDArray[np.intp]]] = [[np.empty((0, DEPTH), np.intp)] for _ in candidates]
     for start in range(0, len(cases.users), CHUNK_USERS):
         chunk = slice(start, start + CHUNK_USERS)
         scores = model.scores(cases.items[chunk], cases.ratings[chunk])
-        if candidates is not None:
-            scores[:, ~candidates] = -np.inf
-        top.append(best(scores))
-    return Ranking(np.concatenate(top), [frozenset(model.known(wanted).tolist()) for wanted in cases.relevant])
+        for top, allowed in zip(tops, candidates, strict=True):
+            top.append(best(scores if allowed is None else np.where(allowed, scores, np.float32(-np.inf))))
+    relevant = [frozenset(model.known(wanted).tolist()) for wanted in cases.relevant]
+    return [Ranking(np.concatenate(top), relevant) for top in tops]
 
 
 def summary(ranking: Ranking, slice_: str, config: Config) -> list[Metric]:
@@ -147,7 +147,7 @@ def _random_split(
     known = prepared.part("random", "train", "validation")
     counts = _in_model_order(model, prepared, np.bincount(known["item"], minlength=n_items).astype(float))
     rated = _in_model_order(model, prepared, np.bincount(prepared.ratings["item"], minlength=n_items) > 0)
-    ranking = rank(model, cases, rated)
+    ranking, unrestricted = rank(model, cases, rated, None)
     values = user_metrics(ranking)
     metrics = summary(ranking, "", config)
     metrics += [
@@ -162,9 +162,9 @@ def _random_split(
     }
     for label, chosen in activity.items():
         metrics.append(_mean(PRIMARY, values[PRIMARY][chosen], label, config))
-    short = rank(model, cases.shortened(FIRST_CLICKS, config.seed), rated)
+    (short,) = rank(model, cases.shortened(FIRST_CLICKS, config.seed), rated)
     metrics.append(_mean(PRIMARY, user_metrics(short)[PRIMARY], f"only {FIRST_CLICKS} ratings known", config))
-    metrics.append(_mean(PRIMARY, user_metrics(rank(model, cases))[PRIMARY], ALL_TITLES, config))
+    metrics.append(_mean(PRIMARY, user_metrics(unrestricted)[PRIMARY], ALL_TITLES, config))
     return metrics, values
 
 
@@ -173,7 +173,7 @@ def _temporal_split(model: Recommender, prepared: Prepared, config: Config) -> l
     rated = _in_model_order(
         model, prepared, np.bincount(prepared.ratings["item"], minlength=len(prepared.catalogue)) > 0
     )
-    metrics = summary(rank(model, cases, rated), "temporal", config)
+    metrics = summary(rank(model, cases, rated)[0], "temporal", config)
     new = cases.without_history()
     slices = {
         "temporal, known users": cases.with_history(),
@@ -182,7 +182,7 @@ def _temporal_split(model: Recommender, prepared: Prepared, config: Config) -> l
         "temporal, cold users (10 ratings known)": new.first_known(10),
     }
     for label, chosen in slices.items():
-        metrics.append(_mean(PRIMARY, user_metrics(rank(model, chosen, rated))[PRIMARY], label, config))
+        metrics.append(_mean(PRIMARY, user_metrics(rank(model, chosen, rated)[0])[PRIMARY], label, config))
     return metrics
 
 
@@ -206,7 +206,7 @@ def _cold_items(model: Recommender, prepared: Prepared, cases: Histories, config
     votes = prepared.catalogue["votes"].astype(float).fillna(0).to_numpy()
     chance = np.random.default_rng(config.seed).random((len(cases.users), len(ids))).astype(np.float32)
     same = np.tile(_in_model_order(model, prepared, np.log1p(votes)).astype(np.float32), (len(cases.users), 1))
-    ranked = rank(model, cases, candidates)
+    (ranked,) = rank(model, cases, candidates)
 
     def among_cold(scores: NDArray[np.float32]) -> list[Metric]:
         scores[:, ~candidates] = -np.inf

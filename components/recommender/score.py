@@ -125,7 +125,7 @@ def _served(champion: Recommender, prepared: Prepared, config: Config, label: st
     rated = set(prepared.catalogue["media_id"].iloc[prepared.ratings["item"].unique()])
     candidates = np.array([media_id in rated for media_id in champion.media_ids])
     with step("Ranking"):
-        return summary(rank(champion, _cases(prepared, config), candidates), label, config)
+        return summary(rank(champion, _cases(prepared, config), candidates)[0], label, config)
 
 
 def _refitted(prepared: Prepared, recipe: Recipe, config: Config) -> list[Metric]:
@@ -145,5 +145,5 @@ def _refitted(prepared: Prepared, recipe: Recipe, config: Config) -> list[Metric
                 model = Recommender.load(directory / name)
                 rated = set(prepared.catalogue["media_id"].iloc[prepared.ratings["item"].unique()])
                 candidates = np.array([media_id in rated for media_id in model.media_ids])
-                metrics += summary(rank(model, cases, candidates), f"{name}, trained on the file", config)
+                metrics += summary(rank(model, cases, candidates)[0], f"{name}, trained on the file", config)
     return metrics
