@@ -15,11 +15,12 @@ import pytorch_lightning as pl
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 from torch.nn import functional
 
 from components.recommender.config import AutoencoderConfig
+from mediareview.console import console
 
 Floats = NDArray[np.float32]
 CHECKPOINT_EPOCHS = 10
@@ -61,7 +62,7 @@ class MaskedAutoencoder(pl.LightningModule):
         targets = ((batch > 0) & (visible == 0)).float()
         likelihood = (functional.log_softmax(logits, dim=1) * targets).sum(1) / targets.sum(1).clamp(min=1)
         loss = -likelihood.mean()
-        self.log("loss", loss, prog_bar=True)
+        self.log("loss", loss)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -87,6 +88,15 @@ class _Histories(torch.utils.data.IterableDataset[Tensor]):
         for start in range(0, len(order), self.batch_users):
             rows = self.interactions[order[start : start + self.batch_users]]
             yield torch.from_numpy(rows.toarray().astype(np.float32))
+
+
+class _Progress(Callback):
+    """A line every tenth of the epochs, on stderr: stdout holds results only."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        done, total = trainer.current_epoch + 1, trainer.max_epochs or 1
+        if done == total or done % max(1, total // 10) == 0:
+            console.print(f"  autoencoder: epoch {done} of {total}, loss {float(trainer.callback_metrics['loss']):.3f}")
 
 
 def train_autoencoder(
@@ -130,7 +140,8 @@ def _train(interactions: sp.csr_matrix, config: AutoencoderConfig, seed: int, di
         accelerator="cpu",
         logger=False,
         enable_model_summary=False,
-        callbacks=[ModelCheckpoint(directory, save_last=True, every_n_epochs=CHECKPOINT_EPOCHS)],
+        enable_progress_bar=False,
+        callbacks=[ModelCheckpoint(directory, save_last=True, every_n_epochs=CHECKPOINT_EPOCHS), _Progress()],
         log_every_n_steps=batches,
     )
     with warnings.catch_warnings():

@@ -1,6 +1,7 @@
 """The first two steps: copy the pinned rows out of the lake, then split them and describe the titles."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,8 @@ def preprocess(data_dir: Path, config: Config, out_dir: Path) -> None:
     prepared = prepare(
         pd.read_parquet(data_dir / "ratings.parquet"), pd.read_parquet(data_dir / "catalogue.parquet"), config
     )
-    prepared.write(out_dir)
-    (out_dir / "pins.json").write_bytes((data_dir / "pins.json").read_bytes())
+    pins = json.loads((data_dir / "pins.json").read_text())
+    replace(prepared, lake_versions=pins).write(out_dir)
     ratings = prepared.ratings
     console.print(
         f"{len(ratings):,} ratings by {ratings['user'].nunique():,} users of {ratings['item'].nunique():,} titles; "

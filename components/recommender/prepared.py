@@ -1,6 +1,7 @@
 """What preprocessing leaves for training: ratings with their splits, the catalogue, and its content features."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from components.recommender.collaborative import close_pair_counts
 from mediareview.errors import MediaReviewError
 
-RATINGS, CATALOGUE, CONTENT = "ratings.parquet", "catalogue.parquet", "content.npz"
+RATINGS, CATALOGUE, CONTENT, PINS = "ratings.parquet", "catalogue.parquet", "content.npz", "pins.json"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Prepared:
     catalogue: pd.DataFrame
     content: NDArray[np.float32]
     """Content features, [n_titles, n_features]."""
+    lake_versions: dict[str, int] = field(default_factory=dict)
+    """Pinned version of each lake table that was read."""
 
     @classmethod
     def read(cls, directory: Path) -> "Prepared":
@@ -39,13 +42,15 @@ class Prepared:
             raise MediaReviewError(f"{directory} holds no prepared ratings.", "Run the preprocessing step first.")
         with np.load(directory / CONTENT) as arrays:
             content = arrays["features"]
-        return cls(pd.read_parquet(directory / RATINGS), pd.read_parquet(directory / CATALOGUE), content)
+        pins = json.loads((directory / PINS).read_text())
+        return cls(pd.read_parquet(directory / RATINGS), pd.read_parquet(directory / CATALOGUE), content, pins)
 
     def write(self, directory: Path) -> None:
         """Write the prepared directory; equal data give equal files."""
         self.ratings.to_parquet(directory / RATINGS, index=False)
         self.catalogue.to_parquet(directory / CATALOGUE, index=False)
         np.savez(directory / CONTENT, features=self.content)
+        (directory / PINS).write_text(json.dumps(self.lake_versions, indent=2, sort_keys=True))
 
     def part(self, split: str, *names: str) -> pd.DataFrame:
         """Return the rows of the named parts of a split, for example ``part("random", "train", "validation")``."""

@@ -33,7 +33,8 @@ def score_file(champion_dir: Path, data: Path, **reading: Any) -> list[Metric]:
     file's titles (by id, or by name and year if the file's own titles are beside it), it ranks them as it is. Where
     it does not, no score of the served weights would mean anything: its recipe is then trained again on the file's
     training part and ranks the held-out part, beside popularity, EASE and iALS with the same hyper-parameters. The
-    slice of each metric says which of the two was done.
+    slice of each metric says which of the two was done. Ratings the champion was trained on are ranked too well: the
+    file must be new to it.
 
     Args:
         champion_dir: artifact of the champion.
@@ -68,21 +69,28 @@ def read_file(data: Path, format: str = "auto", **reading: Any) -> tuple[pd.Data
     Raises:
         MediaReviewError: the file cannot be read or no row fits.
     """
-    options = ReadOptions(**{name: value for name, value in reading.items() if value is not None})
+    options = ReadOptions(**{name: value for name, value in reading.items() if value})
     with tempfile.TemporaryDirectory() as directory:
         lake = Lake((Path(directory) / "lake").as_uri())
         read = ingest_file(lake, "ratings", data, format, options)
         if not lake.exists("ratings"):
             raise MediaReviewError(f"No row of {data} is a rating.", _reasons(read))
         ratings = lake.read("ratings").to_pandas()
-        titles = data if data.is_dir() else data.parent
         media = pd.DataFrame({"media_id": pd.Series(dtype=str), "title": pd.Series(dtype=str)})
         try:
-            ingest_file(lake, "media", titles, "movielens" if format == "auto" else format, options)
+            ingest_file(lake, "media", _titles_beside(data), "movielens", ReadOptions())
             media = lake.read("media").to_pandas()
         except MediaReviewError:
             console.print("No titles are beside the ratings; ids are all there is.")
     return ratings, media
+
+
+def _titles_beside(data: Path) -> Path:
+    """Return the file of titles that a MovieLens release has beside its ratings, or the directory itself."""
+    if data.is_dir():
+        return data
+    beside = [data.with_suffix(".item"), *(data.with_name(name) for name in ("u.item", "movies.dat", "movies.csv"))]
+    return next((path for path in beside if path.is_file() and path != data), beside[0])
 
 
 def link(champion: Recommender, media_ids: list[str], media: pd.DataFrame) -> dict[str, str]:

@@ -92,6 +92,8 @@ def _card(prepared: Prepared, rows: pd.DataFrame, recipe: Recipe, variety: str) 
         for bucket in recipe.blend
     )
     return ModelCard(
+        lake_versions=prepared.lake_versions,
+        parameters=recipe.model_dump(),
         summary=f"Recommender ({variety}). Blend of standardised scores by length of the history: {weights}.",
         rows={
             "ratings": len(rows),
