@@ -202,15 +202,17 @@ def _cold_items(model: Recommender, prepared: Prepared, cases: Histories, config
     )
     cases = cases.where(np.array([bool(wanted) for wanted in cases.relevant], dtype=bool)).with_history()
     candidates = np.isin(np.array(model.media_ids, dtype=object), list(cold))
+    columns = np.flatnonzero(candidates)
     label = f"cold items (the {len(cold)} titles held out, ranked among themselves)"
     votes = prepared.catalogue["votes"].astype(float).fillna(0).to_numpy()
-    chance = np.random.default_rng(config.seed).random((len(cases.users), len(ids))).astype(np.float32)
-    same = np.tile(_in_model_order(model, prepared, np.log1p(votes)).astype(np.float32), (len(cases.users), 1))
+    chance = np.random.default_rng(config.seed).random((len(cases.users), len(columns))).astype(np.float32)
+    same = np.tile(_in_model_order(model, prepared, votes)[columns].astype(np.float32), (len(cases.users), 1))
     (ranked,) = rank(model, cases, candidates)
 
     def among_cold(scores: NDArray[np.float32]) -> list[Metric]:
-        scores[:, ~candidates] = -np.inf
-        return summary(Ranking(best(scores), ranked.relevant), label, config)
+        found = best(scores)
+        top = np.where(found < 0, -1, columns[np.maximum(found, 0)])
+        return summary(Ranking(top, ranked.relevant), label, config)
 
     # Nobody has rated these titles, so popularity, EASE and iALS cannot tell them apart: that is chance.
     by_chance = among_cold(chance)

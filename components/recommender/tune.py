@@ -25,6 +25,8 @@ START_FEW: dict[PartName, float] = {"item_item": 1, "factors": 1, "autoencoder":
 """First weights of the searches."""
 UNRATED_PENALTIES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 MAX_UNRATED_LOSS = 0.01
+MAX_SCORES = 100_000_000
+"""Scores of a part that are held in memory at a time; with a larger catalogue fewer users validate."""
 
 
 def make_recipe(prepared: Prepared, split: str, config: Config, work_dir: Path, checkpoint_dir: Path) -> Recipe:
@@ -45,7 +47,8 @@ def make_recipe(prepared: Prepared, split: str, config: Config, work_dir: Path, 
     directory = work_dir / f"{split}-validation"
     save_artifact(parts, prepared, recipe.model_copy(update={"blend": _EVERYTHING}), "hybrid", ModelCard(), directory)
     model = Recommender.load(directory)
-    known = histories_of(prepared, train, prepared.part(split, "validation"), config.max_validation_users, config.seed)
+    users = min(config.max_validation_users, max(100, MAX_SCORES // len(prepared.catalogue)))
+    known = histories_of(prepared, train, prepared.part(split, "validation"), users, config.seed)
     # Those who are new in the validation part have just consumed their first titles.
     short = known.with_history().shortened(SHORT_HISTORY, config.seed) + known.without_history().first_known(
         SHORT_HISTORY
