@@ -9,38 +9,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import Tensor, nn
 
 from components.encoder.batches import LengthBatches, in_length_order, pad, tokenize
+from components.encoder.config import EncoderConfig
 from components.encoder.network import TextEncoder, masked_targets_loss
 from components.preprocessing import encoder_directory
 from mediareview.console import console
 from mediareview.settings import get_settings
-
-
-class EncoderConfig(BaseModel):
-    """How an encoder is fine-tuned."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    epochs: int = Field(default=2, ge=1)
-    batch_texts: int = Field(default=32, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0)
-    layer_decay: float = Field(default=0.9, gt=0, le=1)
-    """Factor by which each lower layer learns slower (Howard and Ruder, ULMFiT, 2018)."""
-    warmup: float = Field(default=0.1, ge=0, le=1)
-    """Share of the steps in which the learning rate rises; after it, it falls linearly to zero."""
-    frozen_layers: int = Field(default=0, ge=0)
-    """Layers, from the embeddings up, that are not trained; what leaves them is computed once and kept."""
-    max_tokens: int = Field(default=128, ge=8, le=512)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Before the head."""
-    encoder_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Inside the encoder; it slows a step by a sixth and matters from the third epoch on."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """For exclusive classes only."""
 
 
 class FineTuning(pl.LightningModule):
@@ -66,9 +43,7 @@ class FineTuning(pl.LightningModule):
         if targets.ndim == 2:
             loss = masked_targets_loss(logits, targets.float())
         else:
-            loss = nn.functional.cross_entropy(
-                logits, targets.long(), self.class_weights, label_smoothing=self.config.label_smoothing
-            )
+            loss = nn.functional.cross_entropy(logits, targets.long(), self.class_weights)
         self.log("loss", loss, prog_bar=True)
         return loss
 

@@ -1,0 +1,1 @@
+"""Sentiment of reviews: negative, neutral or positive, with calibrated probabilities."""

@@ -1,0 +1,1 @@
+"""Labelled texts: splits that keep equal texts together, foreign files, calibration of classifiers."""
