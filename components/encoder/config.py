@@ -19,6 +19,9 @@ class EncoderConfig(BaseModel):
     frozen_layers: int = Field(default=0, ge=0)
     """Layers, from the embeddings up, that are not trained; what leaves them is computed once and kept."""
     max_tokens: int = Field(default=128, ge=8, le=512)
+    """What is read of a text: its beginning and its end."""
+    max_train_tokens: int | None = Field(default=None, ge=8, le=512)
+    """What is read in training, if that is less: long texts cost most and teach little more."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Before the head."""
     encoder_dropout: float = Field(default=0.0, ge=0, lt=1)

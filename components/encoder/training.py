@@ -115,7 +115,7 @@ def fine_tune(
     directory = encoder_directory(get_settings())
     network = TextEncoder(directory, labels, config.frozen_layers, config.dropout, config.encoder_dropout)
     mixed = _has_bf16()
-    sequences = tokenize(texts, directory / "tokenizer.json", config.max_tokens)
+    sequences = tokenize(texts, directory / "tokenizer.json", config.max_train_tokens or config.max_tokens)
     if config.frozen_layers:
         sequences = _frozen_states(network, sequences, mixed)
     steps = config.epochs * len(LengthBatches(sequences, targets, config.batch_texts, seed, 0))

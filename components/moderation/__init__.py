@@ -1,0 +1,1 @@
+"""Moderation of what people write: spam, abusive, inappropriate; allow, review or block."""

@@ -1,0 +1,63 @@
+"""Derive thresholds from target precisions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.scorers.text import Thresholds
+
+MIN_FLAGGED = 20
+"""Least texts behind a precision that is believed."""
+REVIEW_FLOOR, BLOCK_FLOOR = 0.5, 0.8
+"""No threshold lies below, however precise it is on validation texts: elsewhere the model deserves less trust."""
+
+
+def threshold(
+    truth: NDArray[np.bool_], probabilities: NDArray[np.floating], precision: float, floor: float
+) -> float | None:
+    """Return the lowest threshold from which on a precision is reached.
+
+    Args:
+        truth: whether a text breaks the rule, shape [texts].
+        probabilities: shape [texts], 0 to 1.
+        precision: least share of rule breakers among the texts at or above the threshold, 0 to 1.
+        floor: lowest threshold allowed.
+
+    Returns:
+        A threshold, or None if at least 20 texts at or above the floor never have that precision.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    flagged = np.arange(1, len(order) + 1)
+    found = np.cumsum(truth[order])
+    ranked = probabilities[order]
+    # Equal probabilities stand or fall together: only the last of them is a possible cut.
+    last = np.append(ranked[1:] < ranked[:-1], True)
+    reached = last & (found >= precision * flagged) & (flagged >= MIN_FLAGGED)
+    if not reached.any():
+        return None
+    lowest = float(ranked[np.flatnonzero(reached)[-1]])
+    if lowest >= floor:
+        return lowest
+    above = probabilities >= floor
+    enough = above.sum() >= MIN_FLAGGED and truth[above].mean() >= precision
+    return floor if enough else None
+
+
+def derive(
+    truth: NDArray[np.bool_],
+    probabilities: NDArray[np.floating],
+    *,
+    review_precision: float,
+    block_precision: float,
+    by_people: bool,
+) -> Thresholds:
+    """Return the thresholds of a category.
+
+    Where people judged, texts are reviewed and blocked at their own precisions. Where nobody did, no precision can be
+    promised: nothing is blocked, and a text is reviewed at what would be the precision of blocking.
+    """
+    if not by_people:
+        return Thresholds(review=threshold(truth, probabilities, block_precision, REVIEW_FLOOR))
+    return Thresholds(
+        review=threshold(truth, probabilities, review_precision, REVIEW_FLOOR),
+        block=threshold(truth, probabilities, block_precision, BLOCK_FLOOR),
+    )

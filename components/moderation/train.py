@@ -1,0 +1,212 @@
+"""Train the candidate (encoder and n-grams together, calibrated, with thresholds) and the baseline."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from components.linear import fit_linear
+from components.linear.training import WORDS
+from components.moderation.config import Config
+from components.moderation.load import LONG_WORDS, NORMALISER, TEXTS, judged_categories
+from components.moderation.thresholds import derive
+from components.statistics.classification import auc
+from components.texts.artifact import save_text_model
+from components.texts.calibration import Calibration, Logits, calibrate_independent
+from components.texts.split import first_by_hash
+from mediareview.artifact import ModelCard
+from mediareview.console import console, step
+from mediareview.contracts.moderation import CATEGORIES
+from serving.scorers.linear import LinearText, Ngrams
+from serving.scorers.text import TextSettings, Thresholds
+
+if TYPE_CHECKING:
+    from components.encoder.network import TextEncoder
+
+CHARACTERS = Ngrams("char", 2, 4)
+LINEAR_CHARACTERS = 2000
+"""What the linear models learn from a text; they read all of it when they judge."""
+
+
+def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Path) -> None:
+    """Write ``candidate`` and ``baselines/tfidf-logistic``, artifacts that can be served.
+
+    Args:
+        prepared_dir: what ``preprocess`` wrote.
+        config: how to train.
+        out_dir: for the artifacts.
+        checkpoint_dir: of the encoder; an interrupted training goes on from there.
+
+    Raises:
+        MediaReviewError: the exported encoder does not answer as the trained one does.
+    """
+    texts = pd.read_parquet(prepared_dir / TEXTS)
+    pins = json.loads((prepared_dir / "pins.json").read_text())
+    judged = judged_categories(texts)
+    fitting, validation = texts[texts["part"] == "train"], texts[texts["part"] == "validation"]
+    normalised, wanted = validation["normalised"].tolist(), targets(validation)
+    with step("Training TF-IDF with logistic regression"):
+        baseline = _linear(fitting, (WORDS,))
+        logits = {"linear": baseline.logits(normalised)}
+        settings = _settings(config, validation, judged, logits, calibrate_independent(logits, wanted))
+        card = _card(texts, judged, pins, settings, "Moderation by TF-IDF of words and logistic regression.")
+        save_text_model(
+            out_dir / "baselines" / "tfidf-logistic", "moderation", "tfidf-logistic", settings, card, linear=baseline
+        )
+        linear = _linear(fitting, (WORDS, CHARACTERS))
+    with step("Fine-tuning the encoder"):
+        network = _fine_tuned(fitting, config, checkpoint_dir / "encoder")
+    with step("Exporting, calibrating, deriving thresholds"):
+        from components.encoder.export import export, smaller_if_as_good
+
+        work_dir = out_dir / ".work"
+        versions = export(network, normalised, config.encoder.max_tokens, config.threads, work_dir)
+        linear_logits = linear.logits(normalised)
+        together = {name: {"encoder": encoder, "linear": linear_logits} for name, encoder in versions.items()}
+        fits = {name: calibrate_independent(logits, wanted) for name, logits in together.items()}
+        quality = {
+            name: _macro_auc(validation, judged, probabilities(together[name], fit)) for name, fit in fits.items()
+        }
+        chosen = smaller_if_as_good(quality)
+        for name, value in quality.items():
+            console.print(f"  {name}: macro AUC {value:.4f} on validation")
+        settings = _settings(config, validation, judged, together[chosen], fits[chosen])
+        save_text_model(
+            out_dir / "candidate",
+            "moderation",
+            chosen,
+            settings,
+            _card(texts, judged, pins, settings, _summary(chosen)),
+            encoder=work_dir / chosen,
+            linear=linear,
+        )
+    shutil.rmtree(work_dir)
+    shutil.rmtree(checkpoint_dir / "encoder")
+
+
+def targets(texts: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what is learnt, shape [texts, categories]: people's verdicts, weak ones where there are none, or NaN."""
+    columns = [texts[category].fillna(texts[f"weak_{category}"]) for category in CATEGORIES]
+    return np.stack([column.to_numpy(dtype=float) for column in columns], axis=1)
+
+
+def probabilities(logits: Logits, fit: Calibration) -> NDArray[np.float64]:
+    """Return calibrated probabilities, shape [texts, categories], as the scorer computes them."""
+    combined = fit.bias + sum(part @ np.array(fit.weights[name]) for name, part in logits.items())
+    return np.asarray(1 / (1 + np.exp(-combined)), dtype=np.float64)
+
+
+def _macro_auc(texts: pd.DataFrame, judged: list[str], scores: NDArray[np.float64]) -> float:
+    values = []
+    for category in judged:
+        verdicts = texts[category].to_numpy()
+        known = ~np.isnan(verdicts)
+        values.append(auc(verdicts[known] == 1, scores[known, CATEGORIES.index(category)]))
+    return float(np.mean(values))
+
+
+def _linear(texts: pd.DataFrame, ngrams: tuple[Ngrams, ...]) -> LinearText:
+    return fit_linear(
+        [text[:LINEAR_CHARACTERS] for text in texts["normalised"]], targets(texts), multilabel=True, ngrams=ngrams
+    )
+
+
+def _fine_tuned(texts: pd.DataFrame, config: Config, checkpoint_dir: Path) -> "TextEncoder":
+    from components.encoder.training import fine_tune
+
+    long = texts["normalised"].str.count(" ") >= LONG_WORDS
+    parts = [texts[~long]]
+    for _, rows in texts[long].groupby("source"):
+        parts.append(rows.iloc[first_by_hash(rows["normalised"].tolist(), config.max_long_texts, config.seed)])
+    read = pd.concat(parts)
+    return fine_tune(
+        read["normalised"].tolist(),
+        targets(read),
+        len(CATEGORIES),
+        config.encoder,
+        config.seed,
+        config.threads,
+        checkpoint_dir,
+    )
+
+
+def _settings(
+    config: Config, validation: pd.DataFrame, judged: list[str], logits: Logits, fit: Calibration
+) -> TextSettings:
+    scores = probabilities(logits, fit)
+    thresholds = {}
+    for index, category in enumerate(CATEGORIES):
+        by_people = category in judged
+        verdicts = validation[category if by_people else f"weak_{category}"].to_numpy()
+        known = ~np.isnan(verdicts)
+        thresholds[category] = derive(
+            verdicts[known] == 1,
+            scores[known, index],
+            review_precision=config.review_precision,
+            block_precision=config.block_precision,
+            by_people=by_people,
+        )
+    return TextSettings(
+        labels=list(CATEGORIES),
+        normaliser=NORMALISER,
+        max_tokens=config.encoder.max_tokens,
+        weights=fit.weights,
+        bias=fit.bias,
+        thresholds=thresholds,
+    )
+
+
+def _summary(version: str) -> str:
+    return (
+        f"Moderation in three independent categories: a MiniLM encoder fine-tuned in Lightning ({version}) and a "
+        f"logistic regression over words and characters, combined per category on validation texts (Platt scaling)."
+    )
+
+
+def _card(
+    texts: pd.DataFrame, judged: list[str], pins: dict[str, int], settings: TextSettings, summary: str
+) -> ModelCard:
+    unjudged = [category for category in CATEGORIES if category not in judged]
+    labels = f"Human for {' and '.join(judged)}."
+    if unjudged:
+        labels += (
+            f" Weak for {' and '.join(unjudged)}: nobody judged it; it is learnt from texts generated from templates "
+            f"(components/moderation/templates.py) and is evaluated on templates held out, apart from all else."
+        )
+    labels += (
+        " Weak in training only: film reviews break no rule, e-mails are not abusive, comments are no spam, and what "
+        "is neither spam nor abusive is not inappropriate."
+    )
+    return ModelCard(
+        summary=summary,
+        lake_versions=pins,
+        rows={
+            str(group): int(count)
+            for group, count in (texts["part"] + " " + texts["source"]).value_counts().sort_index().items()
+        },
+        labels=labels,
+        limits=[
+            *(_threshold_limit(name, settings.thresholds[name], name in judged) for name in CATEGORIES),
+            "English only. Spam is learnt from e-mails of 2002 and abuse from comments of 2012; new ways of speaking "
+            "are missed, and a precision holds for texts like those.",
+            "Of a text above 128 tokens the encoder reads the beginning and the end, the n-grams read all.",
+            "An insult quoted or reported may be taken for one. A moderator decides in doubt, and appeals are open.",
+        ],
+    )
+
+
+def _threshold_limit(category: str, limits: Thresholds, by_people: bool) -> str:
+    def told(limit: float | None) -> str:
+        return "never" if limit is None else f"from {limit:.2f} on"
+
+    if not by_people:
+        return (
+            f"{category}: without people's labels no precision can be promised, so it never blocks; review "
+            f"{told(limits.review)}."
+        )
+    missed = "" if limits.block is not None else " (the target precision is not reached on validation)"
+    return f"{category}: review {told(limits.review)}, block {told(limits.block)}{missed}."
