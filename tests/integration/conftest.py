@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 
 from mediareview.artifact import Manifest, save_manifest
 from serving.scorers.linear import LinearText, Ngrams
@@ -35,3 +38,30 @@ def text_artifact(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
         return directory
 
     return write
+
+
+@pytest.fixture(scope="session")
+def recommender_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a recommender of three titles, ranked by popularity: Alien, Brazil, Casablanca."""
+    directory = tmp_path_factory.mktemp("recommender")
+    names = ["Alien", "Brazil", "Casablanca"]
+    columns = {
+        "media_id": ["a", "b", "c"],
+        "title": names,
+        "kind": ["film"] * 3,
+        "year": [1979, 1985, 1942],
+        "imdb_id": ["tt1", "tt2", "tt3"],
+        **{role: [[], [], []] for role in ("directors", "writers", "cast")},
+        "trending": [False] * 3,
+    }
+    pq.write_table(pa.table(columns), directory / "items.parquet")
+    save_file({"popularity.items": np.array([3, 2, 1], np.float32)}, directory / "weights.safetensors")
+    settings = {
+        "n_head": 3,
+        "n_rated": 3,
+        "rating_slope": 0.0,
+        "unrated_penalty": 0.0,
+        "blend": [{"min_history": 0, "weights": {"popularity": 1.0}}],
+    }
+    save_manifest(directory, Manifest(name="recommender", variety="popularity", version="5", settings=settings))
+    return directory

@@ -21,8 +21,8 @@ LONG = "a good film, a dull plot, " * 2000
 """Keeps a linear model busy for a while."""
 
 
-def start(artifact: Path, port: int, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "serving.predictors", "--model_name=sentiment", f"--model_dir={artifact}"]
+def start(artifact: Path, port: int, *options: str, name: str = "sentiment") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "serving.predictors", f"--model_name={name}", f"--model_dir={artifact}"]
     return subprocess.Popen(
         [*command, f"--http_port={port}", *options], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
@@ -34,12 +34,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_ready(process: "subprocess.Popen[str]", url: str) -> None:
+def wait_ready(process: "subprocess.Popen[str]", url: str, name: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[1]
         try:
-            if httpx.get(f"{url}/v2/models/sentiment/ready").is_success:
+            if httpx.get(f"{url}/v2/models/{name}/ready").is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
@@ -47,12 +47,12 @@ def wait_ready(process: "subprocess.Popen[str]", url: str) -> None:
 
 
 class Predictor:
-    def __init__(self, artifact: Path, *options: str) -> None:
+    def __init__(self, artifact: Path, *options: str, name: str = "sentiment") -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.process = start(artifact, port, *options)
+        self.process = start(artifact, port, *options, name=name)
         self.port = port
-        wait_ready(self.process, self.url)
+        wait_ready(self.process, self.url, name)
 
     def v1(self, *texts: str) -> httpx.Response:
         body = {"instances": [{"text": text} for text in texts]}
@@ -85,6 +85,25 @@ def test_v1_and_v2_agree_and_name_model_and_version(predictor: Predictor) -> Non
     assert labels["data"] == [item["label"] for item in v1.json()["predictions"]] == ["positive", "negative"]
     expected = [value for item in v1.json()["predictions"] for value in item["scores"].values()]
     assert scores["data"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_recommender_answers_without_an_online_store(
+    recommender_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDIAREVIEW_HOME", str(tmp_path))
+    predictor = Predictor(recommender_artifact, name="recommender")
+    try:
+        request = {"user_id": "196", "history": ["a"], "limit": 5}
+        v1 = httpx.post(f"{predictor.url}/v1/models/recommender:predict", json={"instances": [request, {}]})
+        known, anonymous = v1.json()["predictions"]
+        assert [item["media_id"] for item in known["items"]] == ["b", "c"]
+        assert (known["fallback"], anonymous["fallback"]) == (None, "no_history")
+        tensor = {"name": "request", "shape": [1], "datatype": "BYTES", "data": [json.dumps(request)]}
+        v2 = httpx.post(f"{predictor.url}/v2/models/recommender/infer", json={"inputs": [tensor]})
+        assert json.loads(v2.json()["outputs"][0]["data"][0]) == known
+        assert v2.headers["x-model-version"] == "5"
+    finally:
+        predictor.end()
 
 
 def test_metadata_and_health(predictor: Predictor) -> None:
@@ -141,6 +160,24 @@ def test_a_full_queue_gives_503_with_retry_after(text_artifact: TextArtifact) ->
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "overloaded" in answer.json()["error"]
         assert predictor.v1("a good film").is_success
+    finally:
+        predictor.end()
+
+
+def test_the_request_of_a_caller_that_gave_up_is_dropped(text_artifact: TextArtifact) -> None:
+    predictor = Predictor(text_artifact("sentiment"))
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as caller:
+            running = caller.submit(predictor.v1, *[LONG] * 20)
+            while predictor.metric("mediareview_predictor_requests_total") < 1:
+                time.sleep(0.01)
+            body = {"instances": [{"text": "a good film"}]}
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{predictor.url}/v1/models/sentiment:predict", json=body, timeout=0.2)
+            assert running.result().is_success
+        assert predictor.metric("mediareview_predictor_errors_total") == 1
+        assert 'reason="cancelled"' in httpx.get(f"{predictor.url}/metrics").text
+        assert predictor.metric("mediareview_predictor_queue_seconds_count") == 20
     finally:
         predictor.end()
 
