@@ -150,8 +150,8 @@ class _Titles:
             (index, 1.0) if index is not None else _decide(scores, claims)
             for index, scores in zip(certain, candidates, strict=True)
         ]
-        for row, (index, score) in zip(rows, decided, strict=True):
-            yield row, index, score
+        for row, (title, score) in zip(rows, decided, strict=True):
+            yield row, title, score
 
     def _by_identity(self, row: Mapping[str, Any]) -> int | None:
         found = self._by_id.get(row["media_id"])

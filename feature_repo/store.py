@@ -1,0 +1,79 @@
+"""Feast from Python: the store that the settings describe, training sets, and materialisation."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from feast import FeatureStore, RepoConfig
+
+from feature_repo.definitions import define
+from mediareview.errors import MediaReviewError
+from mediareview.features import feast_configuration, offline_directory
+from mediareview.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Service = Literal["recommender", "sentiment", "moderation"]
+
+_ROW = "training_set_row"
+
+
+def open_store(settings: Settings) -> FeatureStore:
+    """Return the feature store that the settings describe; nothing is read or written yet."""
+    settings.online_store.parent.mkdir(parents=True, exist_ok=True)
+    (settings.root / "features").mkdir(parents=True, exist_ok=True)
+    return FeatureStore(config=RepoConfig(repo_path=settings.root / "features", **feast_configuration(settings)))
+
+
+def apply(settings: Settings) -> None:
+    """Register entities, views and services, as ``feast apply`` does. Applying twice changes nothing."""
+    open_store(settings).apply(list(define(offline_directory(settings))))
+
+
+def materialise(settings: Settings, until: datetime | None = None) -> None:
+    """Write the newest features of every user and title up to a moment, by default now, to the online store.
+
+    Everything is written again rather than what is newer than the last time: late events and corrected ratings
+    change features of the past.
+    """
+    until = until or datetime.now(UTC)
+    open_store(settings).materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
+
+
+def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings) -> "pd.DataFrame":
+    """Return the features of each row's entities as of the row's time: its rows, its order, and the features beside.
+
+    A row at time t sees only events strictly before t, because features are valid from a microsecond after them.
+
+    Args:
+        entity_df: one row per example, with ``event_timestamp`` (with a time zone), the join keys of the service
+            (``user_id``, ``media_id``), and any other columns. The index is kept.
+        service: name of the feature service.
+        settings: where the store is.
+
+    Raises:
+        MediaReviewError: a key is missing, or Feast returned other rows than it was asked for.
+    """
+    import pandas as pd
+
+    store = open_store(settings)
+    features = store.get_feature_service(service)
+    asked = entity_df.reset_index(drop=True)
+    asked[_ROW] = range(len(asked))
+    keys = [key for key in ("user_id", "media_id") if key in asked.columns]
+    if "event_timestamp" not in asked.columns or not keys:
+        raise MediaReviewError(
+            "A training set needs event_timestamp and the keys of its features.", f"Columns given: {list(asked)}."
+        )
+    asked["event_timestamp"] = pd.to_datetime(asked["event_timestamp"], utc=True).astype("datetime64[us, UTC]")
+    found = store.get_historical_features(asked[[_ROW, *keys, "event_timestamp"]], features).to_df()
+    # Feast changes the order of rows, and its file store loses some; only our own row number says which is which.
+    found = found.drop(columns=[*keys, "event_timestamp"]).sort_values(_ROW, ignore_index=True)
+    if found[_ROW].tolist() != list(range(len(asked))):
+        raise MediaReviewError(
+            f"Feast returned {len(found):,} rows ({found[_ROW].nunique():,} different ones) for {len(asked):,}.",
+            "The offline store must be duckdb; the file store loses rows.",
+        )
+    merged = asked.merge(found, on=_ROW, validate="one_to_one", suffixes=("", "_feature")).drop(columns=_ROW)
+    merged.index = entity_df.index
+    return merged
