@@ -1,5 +1,9 @@
 """Feast from Python: the store that the settings describe, training sets, and materialisation."""
 
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +31,8 @@ def open_store(settings: Settings) -> FeatureStore:
 
 def apply(settings: Settings) -> None:
     """Register entities, views and services, as ``feast apply`` does. Applying twice changes nothing."""
-    open_store(settings).apply(list(define(offline_directory(settings))))
+    with _quiet():
+        open_store(settings).apply(list(define(offline_directory(settings))))
 
 
 def materialise(settings: Settings, until: datetime | None = None) -> None:
@@ -37,7 +42,8 @@ def materialise(settings: Settings, until: datetime | None = None) -> None:
     change features of the past.
     """
     until = until or datetime.now(UTC)
-    open_store(settings).materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
+    with _quiet():
+        open_store(settings).materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
 
 
 def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings) -> "pd.DataFrame":
@@ -66,7 +72,8 @@ def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings
             "A training set needs event_timestamp and the keys of its features.", f"Columns given: {list(asked)}."
         )
     asked["event_timestamp"] = pd.to_datetime(asked["event_timestamp"], utc=True).astype("datetime64[us, UTC]")
-    found = store.get_historical_features(asked[[_ROW, *keys, "event_timestamp"]], features).to_df()
+    with _quiet():
+        found = store.get_historical_features(asked[[_ROW, *keys, "event_timestamp"]], features).to_df()
     # Feast changes the order of rows, and its file store loses some; only our own row number says which is which.
     found = found.drop(columns=[*keys, "event_timestamp"]).sort_values(_ROW, ignore_index=True)
     if found[_ROW].tolist() != list(range(len(asked))):
@@ -77,3 +84,11 @@ def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings
     merged = asked.merge(found, on=_ROW, validate="one_to_one", suffixes=("", "_feature")).drop(columns=_ROW)
     merged.index = entity_df.index
     return merged
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Feast's messages off stdout, which holds results only, and silence what it deprecates for itself."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield

@@ -14,6 +14,8 @@ PEOPLE = 10
 """How many favourite people a profile names."""
 PRIOR_PERSON_RATINGS = 3
 """Weight of indifference in a user's affinity to a person, in ratings."""
+CONSUMING = ("view", "like")
+"""Interactions after which a title counts as consumed, without a rating."""
 BLOCKING = ("hide", "block", "dismiss")
 """Interactions after which a title is not shown again."""
 
@@ -28,15 +30,18 @@ def user_profiles(ratings: Any, interactions: Any, people: Any) -> Any:
 
     Returns:
         ``user_id, event_timestamp``; ``history_media_ids`` and ``history_ratings`` (the newest ``HISTORY_LENGTH``,
-        oldest first), ``blocked_media_ids``, ``favourite_people`` (highest affinity first, only those above 0).
+        oldest first; NaN where a title was consumed without a rating), ``blocked_media_ids``, ``favourite_people`` (highest affinity first, only those above 0).
     """
     blocks = interactions.filter(interactions.type.isin(BLOCKING))
     blocks = blocks.select("user_id", "media_id", at=blocks.occurred_at)
     rated = ratings.select("user_id", "media_id", "rating", at=ratings.rated_at)
-    events = ibis.union(rated.select("user_id", "at"), blocks.select("user_id", "at"))
+    viewed = interactions.filter(interactions.type.isin(CONSUMING))
+    viewed = viewed.select("user_id", "media_id", rating=ibis.literal(float("nan"), "float64"), at=viewed.occurred_at)
+    consumed = ibis.union(rated, viewed)
+    events = ibis.union(consumed.select("user_id", "at"), blocks.select("user_id", "at"))
     days = events.group_by("user_id", day=events.at.truncate("D")).aggregate(until=events.at.max())
     days = days.select("user_id", "until")
-    histories = _histories(days, rated)
+    histories = _histories(days, consumed)
     blocked = _blocked(days, blocks)
     favourites = _favourite_people(days, rated, people)
     profile = days.left_join(histories, ["user_id", "until"]).drop("user_id_right", "until_right")
@@ -69,10 +74,10 @@ def _until(days: Any, events: Any) -> Any:
     return joined.select(days.user_id, days.until, *[events[name] for name in events.columns if name != "user_id"])
 
 
-def _histories(days: Any, rated: Any) -> Any:
+def _histories(days: Any, consumed: Any) -> Any:
     # Numbered first, so that the join brings at most HISTORY_LENGTH ratings to each day.
-    numbered = rated.mutate(
-        number=ibis.row_number().over(group_by="user_id", order_by=["at", "media_id"]).cast("int64")
+    numbered = consumed.mutate(
+        number=ibis.row_number().over(group_by="user_id", order_by=["at", "media_id", "rating"]).cast("int64")
     )
     last = _until(days, numbered).group_by("user_id", "until").aggregate(last=lambda t: t.number.max())
     joined = last.join(

@@ -1,0 +1,136 @@
+"""What the feature store knows of a person right now, read through Feast from the online store.
+
+Feast takes seconds to import, so it is loaded at the first read and only in the process that reads. Whatever is
+missing, a person, the registry or the whole store, is an answer (None) and not an error: predictors have a fallback.
+"""
+
+import logging
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mediareview.features import feast_configuration
+from mediareview.settings import Settings
+from serving.scorers.recommender import UserState
+
+logger = logging.getLogger(__name__)
+
+WARNING_INTERVAL_S = 60.0
+
+_PROFILE = ("history_media_ids", "history_ratings", "blocked_media_ids")
+_CONDUCT = ("first_seen_at", "review_count", "reviews_30d", "judged_count", "flagged_count")
+
+
+@dataclass(frozen=True)
+class Author:
+    """What moderation knows of the author of a text."""
+
+    account_age_days: float
+    review_count: int
+    reviews_30d: int
+    judged_count: int
+    """Texts of the author that somebody judged."""
+    flagged_count: int
+    """Those of them that were found spam, abusive or inappropriate."""
+
+
+class OnlineFeatures:
+    """Reads the online store. Thread-safe; the store is opened at the first read.
+
+    Args:
+        settings: where the registry and the online store are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._store: Any = None
+        self._file = 0
+        self._silent_until = 0.0
+
+    def user_state(self, user_id: str) -> UserState | None:
+        """Return history and blocked titles of a user, or None if the store knows nothing of them."""
+        row = self._read("user_profile", _PROFILE, user_id)
+        if row is None:
+            return None
+        # A title rated twice counts once, with its newest rating and at its newest place.
+        newest: dict[str, float] = {}
+        for media_id, rating in zip(row["history_media_ids"], row["history_ratings"], strict=True):
+            newest.pop(media_id, None)
+            newest[media_id] = float(rating)
+        return UserState(
+            history=list(newest),
+            ratings=list(newest.values()),
+            blocked=list(row["blocked_media_ids"] or ()),
+        )
+
+    def author(self, author_id: str) -> Author | None:
+        """Return how an author has behaved, or None if the store knows nothing of them."""
+        row = self._read("user_conduct", _CONDUCT, author_id)
+        if row is None:
+            return None
+        first_seen = row["first_seen_at"]
+        if first_seen.tzinfo is None:
+            first_seen = first_seen.replace(tzinfo=UTC)
+        age = datetime.now(UTC) - first_seen
+        return Author(
+            account_age_days=age.total_seconds() / 86_400,
+            review_count=row["review_count"],
+            reviews_30d=row["reviews_30d"],
+            judged_count=row["judged_count"],
+            flagged_count=row["flagged_count"],
+        )
+
+    def _read(self, view: str, names: tuple[str, ...], user_id: str) -> dict[str, Any] | None:
+        """Return the named features of a user, or None where there are none or they cannot be read now."""
+        with self._lock:
+            try:
+                found = self._open().get_online_features(
+                    features=[f"{view}:{name}" for name in names], entity_rows=[{"user_id": user_id}]
+                )
+            except self._failures() as error:
+                self._store = None
+                if time.monotonic() >= self._silent_until:
+                    self._silent_until = time.monotonic() + WARNING_INTERVAL_S
+                    logger.warning("No online features, so users look unknown: %s", error)
+                return None
+        row = {name: values[0] for name, values in found.to_dict().items()}
+        return None if row[names[0]] is None else row
+
+    def _open(self) -> Any:
+        """Return the store; open it anew if its file was replaced since."""
+        registry = self._settings.root / "features" / "registry.db"
+        # Checked first, because Feast and SQLite would create what is missing.
+        files = tuple(path.stat().st_ino for path in (registry, self._settings.online_store))
+        if self._store is None or files[1] != self._file:
+            with _without_torch():
+                from feast import FeatureStore, RepoConfig
+
+            config = RepoConfig(repo_path=registry.parent, **feast_configuration(self._settings))
+            self._store, self._file = FeatureStore(config=config), files[1]
+        return self._store
+
+    @staticmethod
+    def _failures() -> tuple[type[Exception], ...]:
+        # Until Feast is imported it cannot have failed.
+        errors = sys.modules.get("feast.errors")
+        return (OSError, sqlite3.Error, *((errors.FeastError,) if errors else ()))
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Hide torch for a moment: Feast imports it where it is installed, and 190 MB are too much for nothing."""
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
