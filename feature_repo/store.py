@@ -31,7 +31,7 @@ def open_store(settings: Settings) -> FeatureStore:
 
 def apply(settings: Settings) -> None:
     """Register entities, views and services, as ``feast apply`` does. Applying twice changes nothing."""
-    with _quiet():
+    with _feast():
         open_store(settings).apply(list(define(offline_directory(settings))))
 
 
@@ -42,12 +42,12 @@ def materialise(settings: Settings, until: datetime | None = None) -> None:
     change features of the past.
     """
     until = until or datetime.now(UTC)
-    with _quiet():
+    with _feast():
         open_store(settings).materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
 
 
 def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings) -> "pd.DataFrame":
-    """Return the features of each row's entities as of the row's time: its rows, its order, and the features beside.
+    """Return the features of each row's entities as of the row's time, in columns ``VIEW__FEATURE`` beside its own.
 
     A row at time t sees only events strictly before t, because features are valid from a microsecond after them.
 
@@ -72,8 +72,10 @@ def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings
             "A training set needs event_timestamp and the keys of its features.", f"Columns given: {list(asked)}."
         )
     asked["event_timestamp"] = pd.to_datetime(asked["event_timestamp"], utc=True).astype("datetime64[us, UTC]")
-    with _quiet():
-        found = store.get_historical_features(asked[[_ROW, *keys, "event_timestamp"]], features).to_df()
+    with _feast():
+        # Full names (VIEW__FEATURE), because users and titles both have a rating_count.
+        job = store.get_historical_features(asked[[_ROW, *keys, "event_timestamp"]], features, full_feature_names=True)
+        found = job.to_df()
     # Feast changes the order of rows, and its file store loses some; only our own row number says which is which.
     found = found.drop(columns=[*keys, "event_timestamp"]).sort_values(_ROW, ignore_index=True)
     if found[_ROW].tolist() != list(range(len(asked))):
@@ -81,14 +83,25 @@ def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings
             f"Feast returned {len(found):,} rows ({found[_ROW].nunique():,} different ones) for {len(asked):,}.",
             "The offline store must be duckdb; the file store loses rows.",
         )
-    merged = asked.merge(found, on=_ROW, validate="one_to_one", suffixes=("", "_feature")).drop(columns=_ROW)
+    merged = asked.merge(found, on=_ROW, validate="one_to_one").drop(columns=_ROW)
     merged.index = entity_df.index
     return merged
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Feast's messages off stdout, which holds results only, and silence what it deprecates for itself."""
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+def _feast() -> Iterator[None]:
+    """Keep Feast's messages off stdout, which holds results only, and close the DuckDB session it opens.
+
+    Feast reads Parquet through ibis' default backend. Left open, it holds memory, and DuckDB complains of leaks in a
+    page of text when the process ends.
+    """
+    import ibis
+
+    before = ibis.options.default_backend
+    ibis.options.default_backend = None
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        ibis.options.default_backend = before

@@ -30,7 +30,8 @@ def user_profiles(ratings: Any, interactions: Any, people: Any) -> Any:
 
     Returns:
         ``user_id, event_timestamp``; ``history_media_ids`` and ``history_ratings`` (the newest ``HISTORY_LENGTH``,
-        oldest first; NaN where a title was consumed without a rating), ``blocked_media_ids``, ``favourite_people`` (highest affinity first, only those above 0).
+        oldest first; NaN where a title was consumed without a rating), ``blocked_media_ids``, ``favourite_people``
+        (highest affinity first, only those above 0).
     """
     blocks = interactions.filter(interactions.type.isin(BLOCKING))
     blocks = blocks.select("user_id", "media_id", at=blocks.occurred_at)
