@@ -1,12 +1,13 @@
 """The normaliser: the same text in, the same text out, in training and in serving."""
 
 import html
+import re
 import unicodedata
 
 import regex
 from pydantic import BaseModel
 
-from mediareview.text.confusables import HOMOGLYPHS, LEET
+from mediareview.text.deobfuscate import deobfuscate
 
 
 class NormaliserSettings(BaseModel):
@@ -24,49 +25,43 @@ class NormaliserSettings(BaseModel):
     """What lies beyond is cut off before anything else is done."""
 
 
+# Controls, formats (zero-width, directions, soft hyphens), private and unassigned; the joiner holds emoji together.
 _INVISIBLE = regex.compile(r"[\p{Cf}\p{Cc}\p{Co}\p{Cs}\p{Cn}--\t\n\r\u200d]", flags=regex.VERSION1)
-_LONE_JOINER = regex.compile(r"(?<!\p{Emoji_Presentation}\uFE0F?)\u200d|\u200d(?!\p{Emoji})")
-_TAG = regex.compile(r"<(?:/?[a-zA-Z][^<>]{0,500}|!--[^<>]{0,500}--)>")
-_URL = regex.compile(r"\b(?:https?://|www\.)[^\s<>\"']+", flags=regex.IGNORECASE)
-_EMAIL = regex.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}\b")
-_MENTION = regex.compile(r"(?<![\w@])@[A-Za-z_]\w{2,30}\b")
-_SPACE = regex.compile(r"\s+")
-
-_FOREIGN_IN_WORD = regex.compile(r"\b(?=\w*[a-zA-Z])(?=\w*[\p{Cyrillic}\p{Greek}ɡ])\w+\b")
-_LOOKALIKE_WORD = regex.compile(r"\b[\p{Cyrillic}\p{Greek}ɡ]+\b")
-# Letters, and signs that stand for letters; at least two true letters, and no plain number with a unit (3d, 4k, 1st).
-_LEET_WORD = regex.compile(
-    r"(?<![\w@$!])[a-zA-Z@$!0134570]*(?:[a-zA-Z][013457@$!]+[a-zA-Z])[a-zA-Z@$!013457]*(?![\w@$])"
+_LONE_JOINER = regex.compile(
+    r"(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F])\u200d+|\u200d+(?!\p{Extended_Pictographic})"
 )
-_LEET_START = regex.compile(r"(?<![\w@$!.,])[013457@$](?=[a-zA-Z]{3,})[a-zA-Z@$!013457]*(?![\w@$])")
-_ORDINAL_OR_UNIT = regex.compile(
-    r"\d+(?:st|nd|rd|th|s|min|mins|hrs?|days?|stars?|mm|fps|kbps?|gb|mb|pm|am|ish|year\w*)", regex.IGNORECASE
-)
-_SPACED = regex.compile(r"(?<![\w'’])(?:[^\W_][ \t.*_\-~|]){3,60}[^\W_](?![\w'’])")
-_DOTTED_WORD = regex.compile(r"(?<![\w.@/:])[a-zA-Z]{1,12}(?:[.*_~|][a-zA-Z]{1,12}){1,12}(?![\w@/])")
-_DOMAIN = regex.compile(r"(?:com|org|net|edu|gov|co|io|uk|de|fr|tv|info)", regex.IGNORECASE)
+_TAG = re.compile(r"<(?:/?[a-zA-Z][^<>]{0,500}|!--[^<>]{0,500}--)>")
+_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\[\]]+", flags=re.IGNORECASE)
+_EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}\b")
+_MENTION = re.compile(r"(?<![\w@])@[A-Za-z_]\w{2,30}\b")
 
 
 class Normaliser:
-    """Normalise texts as the settings say. Runs in time linear in the length of the text."""
+    """Normalise texts as the settings say. Runs in time linear in the length of the text.
+
+    Without ``strip_html`` and ``deobfuscate``, normalising twice changes nothing more. HTML is decoded once, so that
+    what was escaped twice stays escaped once.
+    """
 
     def __init__(self, settings: NormaliserSettings | None = None) -> None:
         self.settings = settings or NormaliserSettings()
         run = self.settings.longest_run
-        self._run = regex.compile(rf"([^\W\d]|[!?.,*~])\1{{{run},}}") if run else None
-        self._kept = rf"\1{{{run}}}"
+        self._run = re.compile(rf"([^\W\d]|[!?.,*~])\1{{{run},}}") if run else None
 
     def __call__(self, text: str) -> str:
-        """Return the normalised text; never longer than ``max_characters`` plus what Unicode composition adds."""
+        """Return the normalised text: one line, no spaces around it, at most ``max_characters`` of the given text."""
         settings = self.settings
-        text = unicodedata.normalize("NFKC", text[: settings.max_characters])
-        if settings.strip_html:
-            text = _TAG.sub(" ", html.unescape(text))
-        text = _LONE_JOINER.sub("", _INVISIBLE.sub("", text))
+        text = text[: settings.max_characters]
+        if settings.strip_html and "&" in text:
+            text = html.unescape(text)
+        if not text.isascii() or not text.isprintable():
+            # Before composing letters, lest an invisible character stands between a letter and its accent.
+            text = _LONE_JOINER.sub("", _INVISIBLE.sub("", text))
+            text = unicodedata.normalize("NFKC", text)
+        if settings.strip_html and "<" in text:
+            text = _TAG.sub(" ", text)
         if settings.placeholders:
-            text = _URL.sub(" [url] ", text)
-            text = _EMAIL.sub(" [email] ", text)
-            text = _MENTION.sub(" [user] ", text)
+            text = _place_placeholders(text)
         if settings.deobfuscate:
             text = deobfuscate(text)
         if self._run:
@@ -74,49 +69,12 @@ class Normaliser:
             text = self._run.sub(lambda match: match[1] * run, text)
         if settings.lowercase:
             text = text.lower()
-        return _SPACE.sub(" ", text).strip()
+        return " ".join(text.split())
 
 
-def deobfuscate(text: str) -> str:
-    """Undo look-alike letters, letters spaced or dotted apart, and digits for letters, where a word is meant.
-
-    Ordinary text stays: ``3 stars``, ``10/10``, ``U.S.A.``, ``4k``, ``1st``, words of other alphabets.
-    """
-    text = _FOREIGN_IN_WORD.sub(lambda match: match[0].translate(HOMOGLYPHS), text)
-    text = _LOOKALIKE_WORD.sub(_fold_if_wholly_latin, text)
-    text = _SPACED.sub(_join_letters, text)
-    text = _DOTTED_WORD.sub(_join_parts, text)
-    text = _LEET_WORD.sub(_read_leet, text)
-    return _LEET_START.sub(_read_leet, text)
-
-
-def _fold_if_wholly_latin(match: regex.Match[str]) -> str:
-    folded = match[0].translate(HOMOGLYPHS)
-    return folded if len(folded) > 2 and folded.isascii() and not match[0].isascii() else match[0]
-
-
-def _join_letters(match: regex.Match[str]) -> str:
-    letters = [letter for letter in match[0] if letter.isalnum()]
-    return "".join(letters) if sum(letter.isalpha() for letter in letters) >= 3 else match[0]
-
-
-def _join_parts(match: regex.Match[str]) -> str:
-    word = match[0]
-    parts = regex.split(r"[.*_~|]", word)
-    # A full stop without a space after it, an address and an abbreviation are no tricks.
-    if "." in word and (_DOMAIN.fullmatch(parts[-1]) or min(map(len, parts)) > 2):
-        return word
-    if len(parts) <= 3 and max(map(len, parts)) == 1:
-        return word
-    if len(parts) == 2 and "_" in word:
-        return word
-    return "".join(parts)
-
-
-def _read_leet(match: regex.Match[str]) -> str:
-    word = match[0]
-    body = word.rstrip("!")
-    code = body.upper() == body and len(body) <= 6  # C3PO, S1E01
-    if code or body.isalpha() or _ORDINAL_OR_UNIT.fullmatch(body):
-        return word
-    return "".join(LEET.get(letter, letter) for letter in body) + word[len(body) :]
+def _place_placeholders(text: str) -> str:
+    if "://" in text or "www." in text.lower():
+        text = _URL.sub(" [url] ", text)
+    if "@" in text:
+        text = _MENTION.sub(" [user] ", _EMAIL.sub(" [email] ", text))
+    return text
