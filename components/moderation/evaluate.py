@@ -54,7 +54,7 @@ def evaluate(
             rows = model.probabilities(test["text"].tolist())
             metrics = score(test, rows, model.settings.thresholds, judged, config)
             metrics += _unjudged(test, rows, model.settings.thresholds, judged)
-            metrics += _disguised(model, test, judged, config)
+            metrics += _disguised(model, test, rows, judged, config)
             role = name if name in ("candidate", "champion") else "baseline"
             scores.append(
                 ModelScore.model_validate({"name": name, "role": role, "metrics": metrics, "artifact": str(directory)})
@@ -160,24 +160,28 @@ def _unjudged(
     return [metric for metric in metrics if metric.value == metric.value]
 
 
-def _disguised(model: TextClassifier, test: pd.DataFrame, judged: list[str], config: Config) -> list[Metric]:
-    """AUC of each category on a sample of its texts, plain and in every disguise."""
-    sampled = pd.concat(
-        rows.iloc[first_by_hash(rows["normalised"].tolist(), config.max_variant_texts, config.seed)]
-        for source, rows in test.groupby("source")
-        if source != FILM_REVIEWS
+def _disguised(
+    model: TextClassifier, test: pd.DataFrame, plain: NDArray[np.floating], judged: list[str], config: Config
+) -> list[Metric]:
+    """AUC of each category on a sample of its texts, as they are (their probabilities are given) and disguised."""
+    rows = np.concatenate(
+        [
+            group.index.to_numpy()[first_by_hash(group["normalised"].tolist(), config.max_variant_texts, config.seed)]
+            for source, group in test.groupby("source")
+            if source != FILM_REVIEWS
+        ]
     )
+    sampled = test.loc[rows]
     metrics = []
     for kind in ("", *OBFUSCATIONS, "mixed"):
-        written = [obfuscate(text, kind, config.seed) if kind else text for text in sampled["text"]]
-        probabilities = model.probabilities(written)
+        written = [obfuscate(text, kind, config.seed) for text in sampled["text"]] if kind else []
+        probabilities = model.probabilities(written) if kind else plain[rows]
         for index, category in enumerate(CATEGORIES):
-            column = category if category in judged else f"weak_{category}"
-            verdicts = sampled[column].where((sampled["source"] == TEMPLATES) | (category in judged))
-            known = verdicts.notna().to_numpy()
+            by_people = category in judged
+            verdicts = sampled[category] if by_people else sampled[f"weak_{category}"]
+            known = (verdicts.notna() & (by_people | (sampled["source"] == TEMPLATES))).to_numpy()
             value = auc((verdicts == 1).to_numpy()[known], probabilities[known, index])
             slice_ = f"disguised: {kind}" if kind else "the same texts, not disguised"
-            if category not in judged:
-                slice_ += f" ({GENERATED})"
+            slice_ += "" if by_people else f" ({GENERATED})"
             metrics.append(Metric(name=f"auc_{category}", value=value, slice=slice_, rows=int(known.sum())))
     return [metric for metric in metrics if metric.value == metric.value]

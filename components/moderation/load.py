@@ -112,34 +112,38 @@ def judged_categories(texts: pd.DataFrame) -> list[str]:
 
 def _judged(labels: pd.DataFrame, config: Config) -> pd.DataFrame:
     human = labels["label_source"].fillna("human") == "human"
-    texts = labels[["text", "source", "split", "item_id", *CATEGORIES]].copy()
+    texts = labels[["text", "source", "split", "item_id", *CATEGORIES]].assign(human=human)
     texts["source"] = texts["source"].fillna("")
-    texts[list(CATEGORIES)] = texts[list(CATEGORIES)].astype("float")
+    texts = _few_enough(texts, config)
     for category in CATEGORIES:
         # What a rule decided is learnt where nobody judged, and never counts in the metrics.
-        texts[f"weak_{category}"] = texts[category].where(~human)
-        texts[category] = texts[category].where(human)
+        verdicts = texts[category].astype("float")
+        texts[f"weak_{category}"] = verdicts.where(~texts["human"])
+        texts[category] = verdicts.where(texts["human"])
     texts = _split(_with_normalised(texts), config)
-    published = texts["split"].notna()
-    texts.loc[texts["split"] == "test", "part"] = "test"
+    published_test = texts["split"] == "test"
+    texts.loc[published_test, "part"] = "test"
     texts.loc[(texts["split"] == "train") & (texts["part"] == "test"), "part"] = "train"
-    # A published test part stays whole; whatever else has one of its texts goes.
-    tested = set(texts.loc[texts["split"] == "test", "key"])
-    texts = texts[(texts["split"] == "test") | ~texts["key"].isin(tested)]
-    texts = texts.sort_values(["key", "item_id"], kind="stable")
+    # A published test part keeps even its repetitions; whatever else has one of its texts goes.
+    tested = set(texts.loc[published_test, "key"])
+    texts = texts[published_test | ~texts["key"].isin(tested)].sort_values(["key", "item_id"], kind="stable")
     texts = texts[(texts["split"] == "test") | ~texts.duplicated("key")]
-    published = texts["split"] == "test"
-    parts = [texts[published], texts[texts["part"] == "validation"]]
-    for _, rows in texts[~published].groupby("source"):
-        parts.append(_sample(rows[rows["part"] == "train"], config.max_train_texts, config.seed))
-        parts.append(_sample(rows[rows["part"] == "test"], config.max_test_texts, config.seed))
-    texts = pd.concat(parts).drop(columns=["split", "item_id"])
+    texts = texts.drop(columns=["split", "item_id", "human"])
     if not judged_categories(texts):
         raise MediaReviewError(
             "No category has enough labels by people to learn from and to test on.",
             f"At least {MIN_VERDICTS} verdicts of each kind are needed in every part: mediareview ingest moderation.",
         )
     return texts
+
+
+def _few_enough(texts: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """Sample what there is too much of, before anything is done to it."""
+    parts = []
+    for (_, split), rows in texts.groupby(["source", texts["split"].fillna("")]):
+        most = config.max_published_texts if split else config.max_texts
+        parts.append(rows if most is None else _sample(rows.assign(key=rows["text"]), most, config.seed))
+    return pd.concat(parts)
 
 
 def _with_normalised(texts: pd.DataFrame) -> pd.DataFrame:
@@ -165,8 +169,8 @@ def _templates(config: Config) -> pd.DataFrame:
         for item in generate(part, config.template_texts, config.seed)
     ]
     texts = _split(_with_normalised(pd.DataFrame(rows)), config)
-    held_out = texts["template"] == "test"
-    texts["part"] = texts["part"].mask(held_out, "test").mask(~held_out & (texts["part"] == "test"), "train")
+    # What a random split would test on serves as validation here: the test has templates of its own.
+    texts["part"] = texts["part"].replace("test", "validation").mask(texts["template"] == "test", "test")
     return texts.drop(columns="template")
 
 

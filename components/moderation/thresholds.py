@@ -2,11 +2,14 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from serving.scorers.text import Thresholds
 
 MIN_FLAGGED = 20
 """Least texts behind a precision that is believed."""
+CONFIDENCE = 0.8
+"""With which a precision is reached (one-sided, Jeffreys interval): the luckiest cut would disappoint later."""
 REVIEW_FLOOR, BLOCK_FLOOR = 0.5, 0.8
 """No threshold lies below, however precise it is on validation texts: elsewhere the model deserves less trust."""
 
@@ -19,27 +22,21 @@ def threshold(
     Args:
         truth: whether a text breaks the rule, shape [texts].
         probabilities: shape [texts], 0 to 1.
-        precision: least share of rule breakers among the texts at or above the threshold, 0 to 1.
+        precision: least share of rule breakers among the texts at or above the threshold, 0 to 1; held with 80 %
+            confidence.
         floor: lowest threshold allowed.
 
     Returns:
-        A threshold, or None if at least 20 texts at or above the floor never have that precision.
+        A threshold, or None if none has at least 20 texts above it and that precision.
     """
     order = np.argsort(-probabilities, kind="stable")
-    flagged = np.arange(1, len(order) + 1)
-    found = np.cumsum(truth[order])
     ranked = probabilities[order]
+    found, flagged = np.cumsum(truth[order]), np.arange(1, len(order) + 1)
     # Equal probabilities stand or fall together: only the last of them is a possible cut.
-    last = np.append(ranked[1:] < ranked[:-1], True)
-    reached = last & (found >= precision * flagged) & (flagged >= MIN_FLAGGED)
-    if not reached.any():
-        return None
-    lowest = float(ranked[np.flatnonzero(reached)[-1]])
-    if lowest >= floor:
-        return lowest
-    above = probabilities >= floor
-    enough = above.sum() >= MIN_FLAGGED and truth[above].mean() >= precision
-    return floor if enough else None
+    cut = np.append(ranked[1:] < ranked[:-1], True) & (flagged >= MIN_FLAGGED) & (ranked >= floor)
+    sure = beta.ppf(1 - CONFIDENCE, found + 0.5, flagged - found + 0.5)
+    reached = np.flatnonzero(cut & (sure >= precision))
+    return float(ranked[reached[-1]]) if len(reached) else None
 
 
 def derive(

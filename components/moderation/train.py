@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from components.encoder.network import TextEncoder
 
 CHARACTERS = Ngrams("char", 2, 4)
-LINEAR_CHARACTERS = 2000
+LINEAR_CHARACTERS = 1000
 """What the linear models learn from a text; they read all of it when they judge."""
 
 

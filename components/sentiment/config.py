@@ -23,7 +23,7 @@ class Config(BaseModel):
     """Sample the training texts of the benchmark source if there are more."""
     max_extra_texts: int = Field(default=0, ge=0)
     """Training texts from other sources that have all three labels."""
-    max_slice_texts: int = Field(default=400, ge=1)
+    max_slice_texts: int = Field(default=200, ge=1)
     """Test texts of each other source that are scored as a slice."""
     class_weight_power: float = Field(default=0.5, ge=0, le=1)
     """A class weighs in the loss as its inverse frequency to this power: 0 is plain, 1 is balanced."""
