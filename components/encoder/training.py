@@ -9,7 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch import Tensor, nn
 
 from components.encoder.batches import LengthBatches, in_length_order, pad, tokenize
@@ -74,6 +74,18 @@ class _Epochs(pl.LightningDataModule):
         return LengthBatches(self.sequences, self.targets, self.batch_texts, self.seed, epoch)
 
 
+class _LastEpoch(Checkpoint):
+    """Keep the state after each epoch. It is complete or not there: the file is renamed once it is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        partial = self._path.with_suffix(".partial")
+        trainer.save_checkpoint(partial)
+        partial.replace(self._path)
+
+
 class _Progress(Callback):
     """A line every tenth of an epoch: readable in a terminal, in a file and through Kubeflow's log."""
 
@@ -120,18 +132,19 @@ def fine_tune(
         sequences = _frozen_states(network, sequences, mixed)
     steps = config.epochs * len(LengthBatches(sequences, targets, config.batch_texts, seed, 0))
     weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+    checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    last = checkpoint_dir / "last.ckpt"
     trainer = pl.Trainer(
         max_epochs=config.epochs,
         accelerator="cpu",
         precision="bf16-mixed" if mixed else "32-true",
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[ModelCheckpoint(checkpoint_dir, save_last=True, save_top_k=0), _Progress()],
+        callbacks=[_LastEpoch(last), _Progress()],
         enable_progress_bar=False,
         enable_model_summary=False,
         logger=False,
         default_root_dir=checkpoint_dir,
     )
-    last = checkpoint_dir / "last.ckpt"
     trainer.fit(
         FineTuning(network, config, steps, weights, seed),
         datamodule=_Epochs(sequences, targets, config.batch_texts, seed),
