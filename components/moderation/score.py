@@ -39,6 +39,6 @@ def score_file(champion_dir: Path, data: Path, **reading: Any) -> list[Metric]:
             f"Name the column: --map COLUMN=abusive, or another of {', '.join(CATEGORIES)}.",
         )
     with step(f"Scoring {len(labels):,} texts"):
-        model = TextClassifier.load(champion_dir, threads=2)
+        model = TextClassifier.load(champion_dir)
         probabilities = model.probabilities(labels["text"].tolist())
     return score(pd.DataFrame(labels), probabilities, model.settings.thresholds, judged, Config())

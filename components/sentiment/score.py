@@ -43,7 +43,7 @@ def score_file(champion_dir: Path, data: Path, **reading: Any) -> list[Metric]:
         }
     )
     with step(f"Scoring {len(texts):,} reviews"):
-        model = TextClassifier.load(champion_dir, threads=2)
+        model = TextClassifier.load(champion_dir)
         probabilities = model.probabilities(reviews["text"].tolist())
     metrics = score(texts, probabilities.argmax(1), probabilities, Config())
     # F1 of a label that the file does not have, and AUC where it has one label only, say nothing.

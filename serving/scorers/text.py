@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mediareview.artifact import Manifest, load_manifest
 from mediareview.contracts.prediction import ModerationPrediction, SentimentPrediction
 from mediareview.errors import MediaReviewError
+from mediareview.settings import get_settings
 from mediareview.text import Normaliser, NormaliserSettings
 from serving.scorers.encoder import OnnxEncoder
 from serving.scorers.linear import LinearText
@@ -71,12 +72,12 @@ class TextClassifier:
         self._bias = np.array(self.settings.bias or [0.0] * size, dtype=np.float32)
 
     @classmethod
-    def load(cls, directory: Path, threads: int = 1) -> "TextClassifier":
+    def load(cls, directory: Path, threads: int | None = None) -> "TextClassifier":
         """Load an artifact.
 
         Args:
             directory: holds ``model.json`` and ``model.onnx`` with ``tokenizer.json``, or ``model.npz``, or all.
-            threads: CPU threads of a call.
+            threads: CPU threads of a call; None means ``MEDIAREVIEW_THREADS``.
 
         Raises:
             MediaReviewError: the directory holds no text model.
@@ -85,7 +86,7 @@ class TextClassifier:
         settings = TextSettings.model_validate(manifest.settings)
         parts: dict[str, OnnxEncoder | LinearText] = {}
         if (directory / ENCODER_FILE).is_file():
-            parts["encoder"] = OnnxEncoder(directory, settings.max_tokens, threads)
+            parts["encoder"] = OnnxEncoder(directory, settings.max_tokens, threads or get_settings().threads)
         if (directory / LINEAR_FILE).is_file():
             parts["linear"] = LinearText.load(directory / LINEAR_FILE)
         if not parts:
