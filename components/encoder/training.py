@@ -87,7 +87,7 @@ class _LastEpoch(Checkpoint):
 
 
 class _Progress(Callback):
-    """A line every tenth of an epoch: readable in a terminal, in a file and through Kubeflow's log."""
+    """Twenty lines a training: readable in a terminal, in a file and through Kubeflow's log."""
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         done, total = trainer.global_step, int(trainer.estimated_stepping_batches)
