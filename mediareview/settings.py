@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
 
+    recommendations_timeout_s: float = Field(default=2.0, gt=0, le=60)
+    sentiment_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    moderation_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    """How long the API waits for a predictor, retry included, before it answers 503."""
+
+    predictor_concurrency: int = Field(default=128, ge=1)
+    """Calls the API has open to one predictor at a time; more get 503 at once."""
+
     threads: int = Field(default=2, ge=1)
     """CPU threads a training step or a predictor may use."""
 

@@ -1,26 +1,37 @@
-"""Contracts as Arrow schemas for the lake and as JSON Schemas for the docs."""
+"""Contracts as Arrow schemas for the lake and as JSON Schemas for the docs.
+
+PyArrow is imported when it is used: who only validates, as the public API does, saves its 40 MB.
+"""
 
 import types
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from mediareview.contracts.record import Record
 
-_SCALARS: dict[type, pa.DataType] = {
-    str: pa.string(),
-    float: pa.float64(),
-    int: pa.int64(),
-    bool: pa.bool_(),
-    # Microseconds: DuckDB 2.0 fails on nanosecond timestamps in Parquet.
-    datetime: pa.timestamp("us", tz="UTC"),
-}
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def _arrow_type(annotation: Any) -> pa.DataType:
+@cache
+def _scalars() -> dict[type, "pa.DataType"]:
+    import pyarrow as pa
+
+    return {
+        str: pa.string(),
+        float: pa.float64(),
+        int: pa.int64(),
+        bool: pa.bool_(),
+        # Microseconds: DuckDB 2.0 fails on nanosecond timestamps in Parquet.
+        datetime: pa.timestamp("us", tz="UTC"),
+    }
+
+
+def _arrow_type(annotation: Any) -> "pa.DataType":
+    import pyarrow as pa
+
     origin = get_origin(annotation)
     if origin in (Union, types.UnionType):
         (inner,) = (argument for argument in get_args(annotation) if argument is not type(None))
@@ -31,17 +42,21 @@ def _arrow_type(annotation: Any) -> pa.DataType:
         return pa.list_(_arrow_type(get_args(annotation)[0]))
     if hasattr(annotation, "__metadata__"):
         return _arrow_type(annotation.__origin__)
-    return _SCALARS[annotation]
+    return _scalars()[annotation]
 
 
 @cache
-def arrow_schema(contract: type[Record]) -> pa.Schema:
+def arrow_schema(contract: type[Record]) -> "pa.Schema":
     """Return the Arrow schema of a contract's table, columns in field order."""
+    import pyarrow as pa
+
     return pa.schema([(name, _arrow_type(field.annotation)) for name, field in contract.model_fields.items()])
 
 
-def to_arrow(contract: type[Record], records: Iterable[Record]) -> pa.Table:
+def to_arrow(contract: type[Record], records: Iterable[Record]) -> "pa.Table":
     """Return validated records as an Arrow table with the contract's schema."""
+    import pyarrow as pa
+
     return pa.Table.from_pylist([dict(record) for record in records], schema=arrow_schema(contract))
 
 
