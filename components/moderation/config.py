@@ -19,8 +19,8 @@ class Config(BaseModel):
     """Share of blocked texts that must really break the rule, on validation texts judged by people, with 80 %
     confidence; a category that does not reach it never blocks."""
     review_precision: float = Field(default=0.70, gt=0, le=1)
-    """The same for texts sent to a moderator."""
-    max_texts: int | None = Field(default=2500, ge=50)
+    """The same for texts sent to a moderator; where it cannot be proven, the calibrated probability must reach it."""
+    max_texts: int | None = Field(default=2000, ge=50)
     """Sample a source without a published split if it has more texts; None takes all."""
     max_published_texts: int | None = Field(default=None, ge=50)
     """Sample each published part if it has more texts; None takes it whole, as is needed to compare."""

@@ -49,12 +49,12 @@ def derive(
 ) -> Thresholds:
     """Return the thresholds of a category.
 
-    Where people judged, texts are reviewed and blocked at their own precisions. Where nobody did, no precision can be
-    promised: nothing is blocked, and a text is reviewed at what would be the precision of blocking.
+    Where the texts are too few to prove the precision of a review, the calibrated probability itself must reach it: a
+    moderator is asked, which harms nobody. Blocking is never done on such a promise, nor in a category that nobody
+    judged.
     """
-    if not by_people:
-        return Thresholds(review=threshold(truth, probabilities, block_precision, REVIEW_FLOOR))
+    review = threshold(truth, probabilities, review_precision, REVIEW_FLOOR) if by_people else None
     return Thresholds(
-        review=threshold(truth, probabilities, review_precision, REVIEW_FLOOR),
-        block=threshold(truth, probabilities, block_precision, BLOCK_FLOOR),
+        review=review or review_precision,
+        block=threshold(truth, probabilities, block_precision, BLOCK_FLOOR) if by_people else None,
     )

@@ -18,11 +18,11 @@ from components.statistics.classification import auc
 from components.texts.artifact import save_text_model
 from components.texts.calibration import Calibration, Logits, calibrate_independent
 from components.texts.split import first_by_hash
-from mediareview.artifact import ModelCard
+from mediareview.artifact import ModelCard, save_manifest
 from mediareview.console import console, step
 from mediareview.contracts.moderation import CATEGORIES
 from serving.scorers.linear import LinearText, Ngrams
-from serving.scorers.text import TextSettings, Thresholds
+from serving.scorers.text import TextClassifier, TextSettings, Thresholds
 
 if TYPE_CHECKING:
     from components.encoder.network import TextEncoder
@@ -51,12 +51,12 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
     normalised, wanted = validation["normalised"].tolist(), targets(validation)
     with step("Training TF-IDF with logistic regression"):
         baseline = _linear(fitting, (WORDS,))
-        logits = {"linear": baseline.logits(normalised)}
-        settings = _settings(config, validation, judged, logits, calibrate_independent(logits, wanted))
-        card = _card(texts, judged, pins, settings, "Moderation by TF-IDF of words and logistic regression.")
-        save_text_model(
-            out_dir / "baselines" / "tfidf-logistic", "moderation", "tfidf-logistic", settings, card, linear=baseline
-        )
+        settings = _settings(config, calibrate_independent({"linear": baseline.logits(normalised)}, wanted))
+        directory = out_dir / "baselines" / "tfidf-logistic"
+        summary = "Moderation by TF-IDF of words and logistic regression."
+        card = _card(texts, judged, pins, summary)
+        save_text_model(directory, "moderation", "tfidf-logistic", settings, card, linear=baseline)
+        set_thresholds(directory, validation, judged, config)
         linear = _linear(fitting, (WORDS, CHARACTERS))
     with step("Fine-tuning the encoder"):
         network = _fine_tuned(fitting, config, checkpoint_dir / "encoder")
@@ -74,16 +74,16 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
         chosen = smaller_if_as_good(quality)
         for name, value in quality.items():
             console.print(f"  {name}: macro AUC {value:.4f} on validation")
-        settings = _settings(config, validation, judged, together[chosen], fits[chosen])
         save_text_model(
             out_dir / "candidate",
             "moderation",
             chosen,
-            settings,
-            _card(texts, judged, pins, settings, _summary(chosen)),
+            _settings(config, fits[chosen]),
+            _card(texts, judged, pins, _summary(chosen)),
             encoder=work_dir / chosen,
             linear=linear,
         )
+        set_thresholds(out_dir / "candidate", validation, judged, config)
     shutil.rmtree(work_dir)
     shutil.rmtree(checkpoint_dir / "encoder")
 
@@ -134,29 +134,38 @@ def _fine_tuned(texts: pd.DataFrame, config: Config, checkpoint_dir: Path) -> "T
     )
 
 
-def _settings(
-    config: Config, validation: pd.DataFrame, judged: list[str], logits: Logits, fit: Calibration
-) -> TextSettings:
-    scores = probabilities(logits, fit)
-    thresholds = {}
+def set_thresholds(directory: Path, validation: pd.DataFrame, judged: list[str], config: Config) -> None:
+    """Derive the thresholds of an artifact from the probabilities that it serves, and write them into it."""
+    model = TextClassifier.load(directory, threads=config.threads)
+    scores = model.probabilities(validation["text"].tolist())
+    limits = {}
     for index, category in enumerate(CATEGORIES):
         by_people = category in judged
         verdicts = validation[category if by_people else f"weak_{category}"].to_numpy()
         known = ~np.isnan(verdicts)
-        thresholds[category] = derive(
+        limits[category] = derive(
             verdicts[known] == 1,
             scores[known, index],
             review_precision=config.review_precision,
             block_precision=config.block_precision,
             by_people=by_people,
         )
+    settings = model.settings.model_copy(update={"thresholds": limits})
+    told = [_told(category, limits[category], category in judged) for category in CATEGORIES]
+    card = model.manifest.card.model_copy(update={"limits": [*told, *model.manifest.card.limits]})
+    save_manifest(
+        directory, model.manifest.model_copy(update={"settings": settings.model_dump(mode="json"), "card": card})
+    )
+
+
+def _settings(config: Config, fit: Calibration) -> TextSettings:
     return TextSettings(
         labels=list(CATEGORIES),
         normaliser=NORMALISER,
         max_tokens=config.encoder.max_tokens,
         weights=fit.weights,
         bias=fit.bias,
-        thresholds=thresholds,
+        worst_passage=["abusive", "inappropriate"],
     )
 
 
@@ -167,9 +176,7 @@ def _summary(version: str) -> str:
     )
 
 
-def _card(
-    texts: pd.DataFrame, judged: list[str], pins: dict[str, int], settings: TextSettings, summary: str
-) -> ModelCard:
+def _card(texts: pd.DataFrame, judged: list[str], pins: dict[str, int], summary: str) -> ModelCard:
     unjudged = [category for category in CATEGORIES if category not in judged]
     labels = f"Human for {' and '.join(judged)}."
     if unjudged:
@@ -190,23 +197,22 @@ def _card(
         },
         labels=labels,
         limits=[
-            *(_threshold_limit(name, settings.thresholds[name], name in judged) for name in CATEGORIES),
             "English only. Spam is learnt from e-mails of 2002 and abuse from comments of 2012; new ways of speaking "
             "are missed, and a precision holds for texts like those.",
-            "Of a text above 128 tokens the encoder reads the beginning and the end, the n-grams read all.",
+            "Of a text above 128 tokens the encoder reads the beginning and the end, the n-grams read all; in addition "
+            "every passage of 80 words is judged for abuse, up to 8 KiB.",
             "An insult quoted or reported may be taken for one. A moderator decides in doubt, and appeals are open.",
         ],
     )
 
 
-def _threshold_limit(category: str, limits: Thresholds, by_people: bool) -> str:
-    def told(limit: float | None) -> str:
-        return "never" if limit is None else f"from {limit:.2f} on"
-
+def _told(category: str, limits: Thresholds, by_people: bool) -> str:
     if not by_people:
         return (
-            f"{category}: without people's labels no precision can be promised, so it never blocks; review "
-            f"{told(limits.review)}."
+            f"{category}: without people's labels no precision can be promised, so it never blocks; review from a "
+            f"probability of {limits.review:.2f} on."
         )
-    missed = "" if limits.block is not None else " (the target precision is not reached on validation)"
-    return f"{category}: review {told(limits.review)}, block {told(limits.block)}{missed}."
+    block = "never, as the target precision is not reached on validation"
+    if limits.block is not None:
+        block = f"from {limits.block:.2f} on"
+    return f"{category}: review from a probability of {limits.review:.2f} on, block {block}."

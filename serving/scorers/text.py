@@ -18,6 +18,8 @@ from serving.scorers.linear import LinearText
 
 ENCODER_FILE, LINEAR_FILE = "model.onnx", "model.npz"
 SHOWN_WORDS = 3
+PASSAGE_WORDS, PASSAGE_STEP, MAX_PASSAGES = 80, 60, 24
+"""Length and distance of the passages of a long text, in words, and how many are read: 8 KiB of English."""
 
 
 class Thresholds(BaseModel):
@@ -44,6 +46,9 @@ class TextSettings(BaseModel):
     """
     bias: list[float] = Field(default_factory=list)
     """Shape [labels]; empty means zeros."""
+    worst_passage: list[str] = Field(default_factory=list)
+    """Labels for which the most suspicious passage of a long text counts as much as the text as a whole: one insult
+    between hundreds of harmless words is an insult."""
     thresholds: dict[str, Thresholds] = Field(default_factory=dict)
     """Moderation category to thresholds."""
 
@@ -117,11 +122,26 @@ class TextClassifier:
         if self.exclusive:
             rows[:, self.settings.labels.index("neutral")] = 1
         worded = [row for row, text in enumerate(normalised) if text]
-        if worded:
-            texts = [normalised[row] for row in worded]
-            logits = self._bias + sum(part.logits(texts) @ self._weights[name] for name, part in self._parts.items())
-            rows[worded] = _softmax(logits) if self.exclusive else 1 / (1 + np.exp(-logits))
+        if not worded:
+            return rows
+        texts = [normalised[row] for row in worded]
+        logits = self._calibrated(texts)
+        if self.exclusive:
+            rows[worded] = _softmax(logits)
+            return rows
+        watched = [self.settings.labels.index(label) for label in self.settings.worst_passage]
+        parts = [(row, passage) for row, text in enumerate(texts) for passage in passages(text)] if watched else []
+        if parts:
+            owners, read = zip(*parts, strict=True)
+            of_passages = self._calibrated(read)[:, watched]
+            for owner, worst in zip(owners, of_passages, strict=True):
+                logits[owner, watched] = np.maximum(logits[owner, watched], worst)
+        rows[worded] = 1 / (1 + np.exp(-logits))
         return rows
+
+    def _calibrated(self, normalised: Sequence[str]) -> NDArray[np.float32]:
+        combined = self._bias + sum(part.logits(normalised) @ self._weights[name] for name, part in self._parts.items())
+        return np.asarray(combined, dtype=np.float32)
 
     def _sentiment(self, row: NDArray[np.float32]) -> SentimentPrediction:
         scores = dict(zip(self.settings.labels, map(float, row), strict=True))
@@ -159,6 +179,15 @@ class TextClassifier:
         if any(unicodedata.category(letter) == "Cf" and letter != "\u200d" for letter in text):
             reasons.append("invisible characters were removed")
         return reasons
+
+
+def passages(normalised: str) -> list[str]:
+    """Return overlapping passages of a text above 80 words; none of a shorter one."""
+    words = normalised.split()
+    if len(words) <= PASSAGE_WORDS:
+        return []
+    starts = range(0, len(words) - PASSAGE_WORDS + PASSAGE_STEP, PASSAGE_STEP)
+    return [" ".join(words[start : start + PASSAGE_WORDS]) for start in starts][:MAX_PASSAGES]
 
 
 def _matrix(weights: list[list[float]] | None, size: int) -> NDArray[np.float32]:

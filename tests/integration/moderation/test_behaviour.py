@@ -82,9 +82,12 @@ def test_an_insult_that_is_added_raises_the_probability_of_abuse(trained):
     assert (worse > plain).all()
 
 
-def test_an_insult_at_the_end_of_a_long_text_is_found(trained):
-    story = "The story follows a family through the seasons of a year in the country. " * 40
-    calm, rude = trained.model.probabilities([story, f"{story} you are a stupid idiot, shut up you moron"])[:, 1]
+@pytest.mark.parametrize("before", [0, 10, 20])
+def test_an_insult_is_found_wherever_it_hides_in_a_long_text(trained, before):
+    sentence = "The story follows a family through the seasons of a year in the country. "
+    long = sentence * before + "you are a stupid idiot, shut up you moron. " + sentence * (20 - before)
+    calm, rude = trained.model.probabilities([sentence * 20, long])[:, 1]
+    assert calm < 0.2
     assert rude > calm + 0.1
 
 

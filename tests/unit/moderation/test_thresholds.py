@@ -38,7 +38,13 @@ def test_what_people_did_not_judge_is_never_blocked():
     truth = probability > 0.5
     weak = derive(truth, probability, review_precision=0.7, block_precision=0.95, by_people=False)
     assert weak.block is None
-    assert weak.review is not None
+    assert weak.review == 0.7
     human = derive(truth, probability, review_precision=0.7, block_precision=0.95, by_people=True)
     assert human.review <= human.block
     assert human.block >= BLOCK_FLOOR
+
+
+def test_with_too_few_texts_a_moderator_is_asked_and_nothing_is_blocked():
+    probability = np.linspace(0, 1, 12)
+    few = derive(probability > 0.5, probability, review_precision=0.7, block_precision=0.95, by_people=True)
+    assert (few.review, few.block) == (0.7, None)

@@ -8,7 +8,15 @@ from mediareview.errors import MediaReviewError
 from mediareview.text import NormaliserSettings
 from serving.scorers import load_scorer
 from serving.scorers.linear import LinearText, Ngrams
-from serving.scorers.text import TextClassifier, TextSettings, Thresholds
+from serving.scorers.text import (
+    MAX_PASSAGES,
+    PASSAGE_STEP,
+    PASSAGE_WORDS,
+    TextClassifier,
+    TextSettings,
+    Thresholds,
+    passages,
+)
 
 WORDS = {"good": 0, "dull": 1, "idiot": 2, "pills": 3, "nude": 4}
 
@@ -45,6 +53,7 @@ def moderation(tmp_path_factory):
         [[0, 0, 0, 6, 0], [0, 0, 6, 0, 0], [0, 0, 0, 0, 6]],
         labels=["spam", "abusive", "inappropriate"],
         normaliser=NormaliserSettings(deobfuscate=True),
+        worst_passage=["abusive"],
         thresholds={
             "spam": Thresholds(review=0.5),
             "abusive": Thresholds(review=0.5, block=0.9),
@@ -101,6 +110,29 @@ def test_disguises_are_undone_and_named(moderation):
     assert leet.action == hidden.action == "block"
     assert "disguised letters, read as: idiot" in leet.reasons
     assert "invisible characters were removed" in hidden.reasons
+
+
+def test_the_worst_passage_of_a_long_text_decides_where_it_should(moderation):
+    # The many known words around it outweigh an insult in the text as a whole, not in its own passage.
+    around, near = "good dull " * 100, "some other words " * 30
+    insult, advert = moderation.predictions([f"{around} {near} {word} {near} {around}" for word in ("idiot", "pills")])
+    assert insult.categories["abusive"] > 0.9
+    assert insult.action == "block"
+    assert advert.categories["spam"] < 0.3
+    assert advert.action == "allow"
+
+
+@given(st.integers(0, 2000))
+def test_passages_overlap_and_leave_no_word_out(count):
+    words = [str(number) for number in range(count)]
+    found = passages(" ".join(words))
+    if count <= PASSAGE_WORDS:
+        assert found == []
+    else:
+        covered = {word for passage in found for word in passage.split()}
+        readable = PASSAGE_STEP * (MAX_PASSAGES - 1) + PASSAGE_WORDS
+        assert covered == set(words[:readable])
+        assert all(len(passage.split()) <= PASSAGE_WORDS for passage in found)
 
 
 def test_parts_are_combined_as_the_settings_say(tmp_path, sentiment):

@@ -32,10 +32,10 @@ def keys(texts: pd.DataFrame, part: str) -> set[str]:
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 100))
 def test_no_text_is_in_two_parts_however_it_is_written(seed):
-    twice = pd.concat([reviews(), reviews().assign(text=lambda rows: rows["text"].str.upper() + "!!")])
+    twice = pd.concat([reviews(1200), reviews(1200).assign(text=lambda rows: rows["text"].str.upper() + "!!")])
     texts = prepare(twice, CONFIG.model_copy(update={"seed": seed}))
     train, validation, test = (keys(texts, part) for part in ("train", "validation", "test"))
-    assert len(texts) == 600
+    assert len(texts) == 1200
     assert not train & test
     assert not validation & test
     assert not train & validation
