@@ -1,0 +1,79 @@
+"""Where the predictors are: read from the InferenceService objects, again whenever they change."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mediareview.errors import MediaReviewError
+from serving.objects import Object, ObjectDirectory, Variant, variants
+
+logger = logging.getLogger(__name__)
+
+CHECK_INTERVAL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The predictors of a model."""
+
+    variants: Sequence[Variant]
+    """The stable one first."""
+    message: str = ""
+    """What the controller says of a model that is not ready."""
+
+
+class PredictorDirectory(Protocol):
+    """Knows where the predictors of each model answer."""
+
+    def find(self, model: str) -> Deployment | None:
+        """Return the predictors of a model; None if it is not deployed. Is called for each request: must not block."""
+
+
+class DeployedPredictors:
+    """The predictors of a directory of InferenceService objects.
+
+    Args:
+        path: the directory, which the stand-in keeps up to date.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._objects = ObjectDirectory(path)
+        self._fingerprint: object = None
+        self._check_at = 0.0
+        self._deployments: dict[str, Deployment] = {}
+        self._complaint = ""
+
+    def find(self, model: str) -> Deployment | None:
+        """Return the predictors of a model; None if it is not deployed."""
+        now = time.monotonic()
+        if now >= self._check_at:
+            self._check_at = now + CHECK_INTERVAL_S
+            self._refresh()
+        return self._deployments.get(model)
+
+    def _refresh(self) -> None:
+        fingerprint = self._objects.fingerprint()
+        if fingerprint == self._fingerprint:
+            return
+        try:
+            self._deployments = {item["metadata"]["name"]: _deployment(item) for item in self._objects.list()}
+            self._fingerprint, self._complaint = fingerprint, ""
+        except (MediaReviewError, OSError, KeyError, TypeError, ValueError) as error:
+            # What was known still holds: a file that somebody is editing must not take the models away.
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                logger.error("The objects cannot be read: %s", error)
+
+
+def _deployment(service: Object) -> Deployment:
+    conditions = (service.get("status") or {}).get("conditions") or []
+    message = next((item.get("message", "") for item in conditions if item["type"] == "Ready"), "")
+    return Deployment(variants(service), message)
+
+
+def choose_variant(deployment: Deployment) -> Variant:
+    """Return the variant that answers a request: the stable one."""
+    return deployment.variants[0]
