@@ -165,7 +165,7 @@ def media_features(ratings: Any, years: Any) -> Any:
         ratings_90d=state.ratings_90d,
         trend=((state.ratings_30d + 1.0) / (before + 1.0)).ln(),
         shrunk_mean=(prior * PRIOR_RATINGS + state.total) / (state.n + PRIOR_RATINGS),
-        age_years=ibis.greatest(state.at.year() - state.year, 0).cast("int64"),
+        age_years=_not_negative(state.at.year() - state.year).cast("int64"),
     )
 
 
@@ -192,7 +192,12 @@ def _last(entity: str, days: int) -> Any:
 def _spread(state: Any) -> Any:
     n = state.n.nullif(0)
     mean = state.total / n
-    return ibis.greatest(state.squares / n - mean * mean, 0.0).sqrt()
+    return _not_negative(state.squares / n - mean * mean).sqrt()
+
+
+def _not_negative(value: Any) -> Any:
+    # GREATEST alone would make 0 of what is unknown.
+    return value.notnull().ifelse(ibis.greatest(value, 0), ibis.null(value.type()))
 
 
 def _days_between(start: Any, end: Any) -> Any:

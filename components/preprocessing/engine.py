@@ -1,5 +1,6 @@
 """The data engine: ibis expressions over lake tables, run by DuckDB in bounded memory."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,10 @@ class Engine:
         """Name Arrow rows or a lazy dataset, and return them as an ibis table."""
         # ibis 12 cannot create tables in DuckDB 2 (its DROP VIEW does not parse); registering needs no copy besides.
         self._backend.con.register(name, rows)
-        return self._backend.table(name)
+        with warnings.catch_warnings():
+            # ibis asks DuckDB for the schema in a way that DuckDB 2 deprecates.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._backend.table(name)
 
     def stream(self, expression: Any) -> Any:
         """Run an expression and return a record batch reader with the types that ibis promises.
