@@ -118,9 +118,10 @@ class OnlineFeatures:
 
     @staticmethod
     def _failures() -> tuple[type[Exception], ...]:
-        # Until Feast is imported it cannot have failed.
-        errors = sys.modules.get("feast.errors")
-        return (OSError, sqlite3.Error, *((errors.FeastError,) if errors else ()))
+        # Until Feast is imported it cannot have failed; a damaged registry fails in protobuf.
+        loaded = (("feast.errors", "FeastError"), ("google.protobuf.message", "Error"))
+        lazy = (getattr(sys.modules[module], name) for module, name in loaded if module in sys.modules)
+        return (OSError, sqlite3.Error, *lazy)
 
 
 @contextmanager
