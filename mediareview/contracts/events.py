@@ -78,3 +78,5 @@ class Feedback(Record):
     model: str | None = None
     version: str | None = None
     variant: str | None = None
+    source: str = ""
+    """Where the event was recorded: ``api``, or the data set it came from."""
