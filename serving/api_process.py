@@ -114,6 +114,8 @@ class ApiProcess:
                     return ""
                 self._process = process = self._start(output.fileno(), lifeline_fd)
         self._wait(process)
+        if process.returncode < 0:
+            return f"it ended by signal {-process.returncode}"
         return last_error(self._log, offset) or f"it ended with code {process.returncode}"
 
     def _start(self, output_fd: int, lifeline_fd: int) -> "subprocess.Popen[bytes]":

@@ -13,6 +13,9 @@ from serving.api.journal import Journal
 from serving.api.metrics import ApiMetrics
 from serving.api.predictors import Prediction, PredictorClient
 
+SOURCE = "api"
+"""What events recorded here name as their source."""
+
 
 @dataclass(frozen=True)
 class Services:

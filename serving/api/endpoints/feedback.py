@@ -11,7 +11,7 @@ from serving.api.events import EventConflictError, EventStoreError
 from serving.api.json_request import JsonRoute
 from serving.api.problems import EVENT_CONFLICT, EVENTS_UNAVAILABLE, STORAGE_FULL, ProblemError
 from serving.api.schemas import Accepted, FeedbackBody
-from serving.api.services import Services
+from serving.api.services import SOURCE, Services
 
 RETRY_AFTER_S = 5.0
 
@@ -33,7 +33,7 @@ def router(services: Services) -> APIRouter:
         Answers with recommendations are recorded as impressions without it.
         """
         given = body.model_dump(exclude_none=True)
-        event = Feedback(**{"event_id": uuid.uuid4().hex, "occurred_at": datetime.now(UTC), **given})
+        event = Feedback(**{"event_id": uuid.uuid4().hex, "occurred_at": datetime.now(UTC), "source": SOURCE, **given})
         try:
             new = await services.events.append(event)
         except EventConflictError:

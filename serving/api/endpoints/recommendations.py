@@ -14,7 +14,7 @@ from serving.api.json_request import JsonRoute
 from serving.api.metrics import Served
 from serving.api.problems import INTERNAL, INVALID_REQUEST, FieldError, ProblemError
 from serving.api.schemas import Recommendation, Recommendations, RecommendationsBody, RecommendationsQuery
-from serving.api.services import Services
+from serving.api.services import SOURCE, Services
 
 PATH = "/api/ml/recommendations"
 
@@ -76,6 +76,7 @@ def _impression(request_id: str, user_id: str | None, prediction: Recommendation
         model=served.name,
         version=served.version,
         variant=served.variant,
+        source=SOURCE,
     )
 
 
