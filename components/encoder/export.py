@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 """Largest difference between a logit of the network and of its export."""
 TOLERATED_LOSS = 0.004
 """Of the validation metric: int8 is served if it costs less."""
-PARITY_TEXTS = 256
+PARITY_TEXTS = 64
 _OUTLIERS = re.compile(r"/layer\.[0-2]/output/dense/MatMul$")
 
 
@@ -35,7 +35,7 @@ def export(
 
     Args:
         network: the trained network.
-        texts: normalised texts on which the versions are compared; the first 256 check the parity.
+        texts: normalised texts on which the versions are compared; the first 64 check the parity.
         max_tokens: longer texts are shortened.
         threads: CPU threads.
         directory: where the folders go; each gets ``model.onnx`` and ``tokenizer.json``.

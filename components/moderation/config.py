@@ -20,8 +20,10 @@ class Config(BaseModel):
     confidence; a category that does not reach it never blocks."""
     review_precision: float = Field(default=0.70, gt=0, le=1)
     """The same for texts sent to a moderator; where it cannot be proven, the calibrated probability must reach it."""
-    max_texts: int | None = Field(default=2000, ge=50)
+    max_texts: int | None = Field(default=3500, ge=50)
     """Sample a source without a published split if it has more texts; None takes all."""
+    max_held_out_texts: int | None = Field(default=300, ge=50)
+    """Sample its validation and its test texts if there are more; None takes all."""
     max_published_texts: int | None = Field(default=None, ge=50)
     """Sample each published part if it has more texts; None takes it whole, as is needed to compare."""
     max_long_texts: int = Field(default=500, ge=1)
@@ -51,10 +53,11 @@ class Config(BaseModel):
             return cls()
         if name == "quick":
             return cls(
-                max_texts=750,
-                max_published_texts=1000,
+                max_texts=1200,
+                max_held_out_texts=120,
+                max_published_texts=900,
                 max_long_texts=100,
-                max_variant_texts=40,
+                max_variant_texts=30,
                 train_reviews=300,
                 test_reviews=150,
                 bootstrap_repetitions=200,
@@ -63,6 +66,7 @@ class Config(BaseModel):
         if name == "full":
             return cls(
                 max_texts=None,
+                max_held_out_texts=None,
                 max_long_texts=2000,
                 max_variant_texts=600,
                 train_reviews=3000,

@@ -128,7 +128,12 @@ def _judged(labels: pd.DataFrame, config: Config) -> pd.DataFrame:
     tested = set(texts.loc[published_test, "key"])
     texts = texts[published_test | ~texts["key"].isin(tested)].sort_values(["key", "item_id"], kind="stable")
     texts = texts[(texts["split"] == "test") | ~texts.duplicated("key")]
-    texts = texts.drop(columns=["split", "item_id", "human"])
+    unpublished = texts["split"].isna()
+    parts = [texts[~unpublished | (texts["part"] == "train")]]
+    for _, rows in texts[unpublished & (texts["part"] != "train")].groupby(["source", "part"]):
+        most = config.max_held_out_texts
+        parts.append(rows if most is None else _sample(rows, most, config.seed))
+    texts = pd.concat(parts).drop(columns=["split", "item_id", "human"])
     if not judged_categories(texts):
         raise MediaReviewError(
             "No category has enough labels by people to learn from and to test on.",

@@ -19,7 +19,9 @@ from serving.scorers.linear import LinearText
 ENCODER_FILE, LINEAR_FILE = "model.onnx", "model.npz"
 SHOWN_WORDS = 3
 PASSAGE_WORDS, PASSAGE_STEP, MAX_PASSAGES = 80, 60, 24
-"""Length and distance of the passages of a long text, in words, and how many are read: 8 KiB of English."""
+"""Length and distance of the passages of a long text, in words, and how many are looked at: 8 KiB of English."""
+READ_PASSAGES = 2
+"""How many of them the encoder reads: those that the linear part finds the most suspicious."""
 
 
 class Thresholds(BaseModel):
@@ -130,14 +132,23 @@ class TextClassifier:
             rows[worded] = _softmax(logits)
             return rows
         watched = [self.settings.labels.index(label) for label in self.settings.worst_passage]
-        parts = [(row, passage) for row, text in enumerate(texts) for passage in passages(text)] if watched else []
-        if parts:
-            owners, read = zip(*parts, strict=True)
-            of_passages = self._calibrated(read)[:, watched]
+        found = [(row, passage) for row, text in enumerate(texts) for passage in self._suspicious(text, watched)]
+        if found:
+            owners, suspicious = zip(*found, strict=True)
+            of_passages = self._calibrated(suspicious)[:, watched]
             for owner, worst in zip(owners, of_passages, strict=True):
                 logits[owner, watched] = np.maximum(logits[owner, watched], worst)
         rows[worded] = 1 / (1 + np.exp(-logits))
         return rows
+
+    def _suspicious(self, normalised: str, watched: list[int]) -> list[str]:
+        """Return the passages of a long text that are worth a second look."""
+        found = passages(normalised) if watched else []
+        linear = self._parts.get("linear")
+        if isinstance(linear, LinearText) and len(found) > READ_PASSAGES:
+            suspicion = linear.logits(found)[:, watched].max(axis=1)
+            found = [found[place] for place in np.argsort(-suspicion)[:READ_PASSAGES]]
+        return found
 
     def _calibrated(self, normalised: Sequence[str]) -> NDArray[np.float32]:
         combined = self._bias + sum(part.logits(normalised) @ self._weights[name] for name, part in self._parts.items())
