@@ -1,5 +1,6 @@
 """Sentence embeddings of the pre-trained encoder: mean pooling and unit length (Reimers and Gurevych, 2019)."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,10 +31,9 @@ def embed_texts(texts: Sequence[str], settings: Settings) -> NDArray[np.float32]
     """
     directory = encoder_directory(settings)
     weights = next(path for path in sorted(directory.iterdir()) if path.suffix in (".safetensors", ".bin"))
-    stat = weights.stat()
-    cache = ContentCache(
-        settings.root / "features" / "embeddings.db", f"embedding-1-{directory.name}-{stat.st_size}-{MAX_TOKENS}"
-    )
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    cache = ContentCache(settings.root / "features" / "embeddings.db", f"embedding-1-{digest}-{MAX_TOKENS}")
     encoder: _Encoder | None = None
 
     def compute(new: list[str]) -> list[bytes]:
