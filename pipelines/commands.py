@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from components.commands import reading_options
 from pipelines.catalogue import PIPELINE_NAMES, STEPS
 
 PROFILES = click.Choice(["quick", "demo", "full"])
@@ -182,21 +183,9 @@ def _values(metrics: list[Any], names: list[str]) -> list[str]:
 @click.argument("name")
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="A file in any format that ingest reads.")
 @click.option("--version", default="champion", show_default=True, help="Version number or alias.")
-@click.option("--format", "format", default="auto", show_default=True, help="Format of the file.")
-@click.option("--map", "columns", multiple=True, metavar="COLUMN=FIELD", help="Read COLUMN as FIELD.")
-@click.option("--rating-scale", default=None, metavar="MIN:MAX", help="Scale of the ratings in the file.")
-@click.option("--encoding", default="utf-8", show_default=True)
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
-def evaluate_model(
-    name: str,
-    data: Path,
-    version: str,
-    format: str,
-    columns: tuple[str, ...],
-    rating_scale: str | None,
-    encoding: str,
-    as_json: bool,
-) -> None:
+def evaluate_model(name: str, data: Path, version: str, as_json: bool, **reading: Any) -> None:
     """Score a registered model NAME on a file it never saw."""
     from components.registry import Registry
     from components.training.models import trainable
@@ -205,14 +194,7 @@ def evaluate_model(
     model = trainable(name)
     registry = Registry.from_settings()
     chosen = registry.version(name, version)
-    metrics = model.module("score").score_file(
-        registry.download(chosen.uri),
-        data,
-        format=format,
-        columns=columns,
-        rating_scale=rating_scale,
-        encoding=encoding,
-    )
+    metrics = model.module("score").score_file(registry.download(chosen.uri), data, **reading)
     if as_json:
         scored = {"model": name, "version": chosen.version, "data": str(data)}
         click.echo(json.dumps({**scored, "metrics": [metric.model_dump() for metric in metrics]}, indent=2))

@@ -1,6 +1,5 @@
 """Everything on one machine: demo data, features, trained models, serving. Interrupted, it goes on where it stopped."""
 
-import signal
 import time
 
 from mediareview.console import console, duration, output, step, table
@@ -39,7 +38,7 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
         prepare_features(lake, settings)
     for name in PIPELINE_NAMES:
         train(name, profile, settings, retrain)
-    from serving.platform import running
+    from serving.platform import running, wait_for_stop
 
     with step("Serving: three predictors and the API", expected_s=15):
         platform = running(settings)
@@ -52,7 +51,7 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
 
             return check_endpoints(url)
         invitation(url)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        wait_for_stop()
         return 0
     finally:
         console.print("Draining ...")
@@ -104,12 +103,14 @@ def scores(settings: Settings) -> None:
 
 def invitation(url: str) -> None:
     """Print where the API is and a few lines to try."""
-    output.print(f"\n[bold]The API is at {url}[/bold] ({url}/docs describes it). Ctrl-C stops everything. Try:\n")
-    json_header = "-H 'content-type: application/json'"
-    for line in (
-        f"curl '{url}/api/ml/recommendations?user_id=196&limit=5'",
-        f'curl {url}/api/ml/recommendations {json_header} -d \'{{"history": ["50", "181"], "limit": 5}}\'',
-        f'curl {url}/api/ml/sentiment {json_header} -d \'{{"items": [{{"id": "r1", "text": "A dull, lifeless film."}}]}}\'',
-        f'curl {url}/api/ml/moderation {json_header} -d \'{{"items": [{{"id": "c1", "text": "you are an 1d10t"}}]}}\'',
+    output.print(
+        f"\n[bold]The API is at {url}[/bold] ({url}/openapi.json describes it). Ctrl-C stops everything. Try:\n"
+    )
+    for path, body in (
+        ("recommendations?user_id=196&limit=5", ""),
+        ("recommendations", '{"history": ["50", "181"], "limit": 5}'),
+        ("sentiment", '{"items": [{"id": "r1", "text": "A dull, lifeless film."}]}'),
+        ("moderation", '{"items": [{"id": "c1", "text": "you are an 1d10t"}]}'),
     ):
-        output.print(line, markup=False)
+        data = f" -H 'content-type: application/json' -d '{body}'" if body else ""
+        output.print(f"curl '{url}/api/ml/{path}'{data}", markup=False)
