@@ -81,10 +81,11 @@ class _Narrator(io.TextIOBase):
             seconds = self._run.seconds[match[1]] = time.monotonic() - self._started
             mark = "[green]✓[/green]" if match[2] == "SUCCESS" else "[red]✗[/red]"
             console.print(f"    {mark} [dim]{duration(seconds)}[/dim]")
+            self._task = ""  # what follows lists its outputs
         elif match := _CACHED.search(line):
             self._run.cached.append(match[1])
             console.print(f"  [bold]{match[1]}[/bold] [dim]done before, its result is used[/dim]")
-        elif not _RUNNER_NOISE.match(line):
+        elif self._task and not _RUNNER_NOISE.match(line):
             self._report(line.strip())
 
     def _report(self, line: str) -> None:

@@ -46,6 +46,8 @@ class JsonRequest(Request):
                 raise ProblemError(
                     BODY_TIMEOUT, f"Send the whole body within {BODY_TIMEOUT_S:.0f} seconds.", retry_after_s=1
                 ) from None
+            if not self._body:  # FastAPI would take it for an absent body, and complain of a field
+                raise ProblemError(INVALID_JSON, "The body is no valid JSON: it is empty. Send an object in UTF-8.")
         return self._body
 
     async def json(self) -> Any:
@@ -58,8 +60,8 @@ class JsonRequest(Request):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            reason = f"{error.msg}, at line {error.lineno} column {error.colno}" if body else "it is empty"
-            raise ProblemError(INVALID_JSON, f"The body is no valid JSON: {reason}. Send an object in UTF-8.") from None
+            where = f"{error.msg}, at line {error.lineno} column {error.colno}"
+            raise ProblemError(INVALID_JSON, f"The body is no valid JSON: {where}. Send an object in UTF-8.") from None
 
     async def _read(self) -> bytes:
         declared = int(self.headers.get("content-length", 0))
