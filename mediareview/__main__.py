@@ -1,0 +1,5 @@
+"""``python -m mediareview`` is the ``mediareview`` command."""
+
+from mediareview.cli import main
+
+main()
