@@ -29,7 +29,7 @@ from serving.platform import running
 
 SENTENCE = (
     "the film opens slowly but its characters are drawn with care and the camera follows them through a city that "
-    "never sleeps while the score keeps a quiet pulse until the last act turns everything we thought we knew upside down"
+    "never sleeps while the score keeps a quiet pulse until the last act turns everything we knew upside down"
 )
 WORDS = SENTENCE.split()
 
