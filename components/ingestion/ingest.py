@@ -59,7 +59,7 @@ def ingest_file(
     path: Path,
     format: str = "auto",
     options: ReadOptions | None = None,
-    limit: int | None = None,
+    every: int = 1,
 ) -> IngestSummary:
     """Ingest one file or directory. Ingesting it again changes nothing.
 
@@ -69,7 +69,7 @@ def ingest_file(
         path: the file, or the directory of a release.
         format: one of ``FORMATS``.
         options: how to read it.
-        limit: take only the first rows.
+        every: take one row in so many, for a sample.
 
     Raises:
         MediaReviewError: the file is missing, empty, in another format, lacks a column, or the disk is full.
@@ -84,7 +84,7 @@ def ingest_file(
     options = replace(options, source=options.source or (path.stem if format in TABULAR else format))
     summary = IngestSummary(table=table, file=str(path), format=format)
     reasons: Counter[str] = Counter()
-    rows = islice(_contract_rows(path, table, format, options), limit)
+    rows = islice(_contract_rows(path, table, format, options), None, None, every)
     seen: dict[int, int] = {}
     good: list[pa.Table] = []
     try:
