@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from components.training.models import trainable
 from components.training.revision import code_digest
 from mediareview.console import console
+from mediareview.errors import MediaReviewError
 from mediareview.evaluation import Evaluation
 from mediareview.lake import Lake
 from mediareview.settings import get_settings
@@ -26,9 +27,22 @@ class RunContext(BaseModel):
     code_digest: str
 
     def config(self) -> Any:
-        """Build the model's typed configuration."""
+        """Build the model's typed configuration.
+
+        Raises:
+            MediaReviewError: there is no such field, or a value does not fit it.
+        """
         defaults = trainable(self.model).module("config").Config.profile(self.profile)
-        return type(defaults).model_validate({**defaults.model_dump(), **self.overrides})
+        try:
+            return type(defaults).model_validate({**defaults.model_dump(), **self.overrides})
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)
+            )
+            fields = ", ".join(type(defaults).model_fields)
+            raise MediaReviewError(
+                f"The configuration of {self.model} is wrong. {wrong}", f"Its fields: {fields}."
+            ) from None
 
     @property
     def digest(self) -> str:
