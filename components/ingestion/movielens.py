@@ -96,7 +96,7 @@ def _rows(path: Path, options: ReadOptions, names: tuple[str, ...]) -> Iterator[
                 raise MediaReviewError(f"{path} has no column for {', '.join(missing)}.", "Is it a MovieLens CSV file?")
             yield row
         return
-    atomic = path.suffix in (".inter", ".item")
+    atomic = path.suffix in (".inter", ".item") and path.name != "u.item"
     separator = "::" if path.suffix == ".dat" else "|" if path.name == "u.item" else "\t"
     # The classic releases are Latin-1 whatever the option's default says.
     encoding = options.encoding if atomic or options.encoding.lower() not in ("utf-8", "utf8") else "latin-1"
