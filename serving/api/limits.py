@@ -1,4 +1,4 @@
-"""What a call may hold. Every limit is documented in OpenAPI and in docs/api.md."""
+"""What a call may hold. Every limit is documented in OpenAPI and in docs/tutorial-backend-engineers.md."""
 
 MAX_ITEMS = 64
 """Texts in one call."""
