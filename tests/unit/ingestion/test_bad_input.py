@@ -189,8 +189,11 @@ def test_what_was_written_is_what_is_read(rows: list[Rating], format: str, tmp_p
 
 
 @relaxed
-@given(garbage=st.lists(st.binary(max_size=40), max_size=10), name=st.sampled_from(["r.csv", "r.jsonl", "u.data", "r.dat"]),
-       table=st.sampled_from(["ratings", "reviews", "media"]))  # fmt: skip
+@given(
+    garbage=st.lists(st.binary(max_size=40), max_size=10),
+    name=st.sampled_from(["r.csv", "r.jsonl", "u.data", "r.dat"]),
+    table=st.sampled_from(["ratings", "reviews", "media"]),
+)
 def test_whatever_stands_in_a_file_rows_add_up(garbage: list[bytes], name: str, table: str, tmp_path_factory) -> None:
     directory = tmp_path_factory.mktemp("garbage")
     path = directory / name
