@@ -1,6 +1,6 @@
 """The lake: ACID tables on a directory or on S3, with time travel (Delta Lake through delta-rs)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from mediareview.errors import MediaReviewError
+from mediareview.s3 import ensure_bucket, list_prefixes, storage_options
 from mediareview.settings import Settings, get_settings
 
 
@@ -30,31 +31,34 @@ class Lake:
 
     Args:
         url: ``file:///directory`` or ``s3://bucket/prefix``.
-        storage_options: delta-rs options for the object store (endpoint, credentials).
+        settings: endpoint and credentials of S3. A bucket that does not exist is created.
 
     Raises:
-        MediaReviewError: the URL has another scheme.
+        MediaReviewError: the URL has another scheme, or the bucket cannot be used.
     """
 
-    def __init__(self, url: str, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, settings: Settings | None = None) -> None:
         scheme = urlsplit(url).scheme
+        self.url = url
+        self._settings = settings or get_settings()
+        self._options: dict[str, str] = {}
         if scheme == "file":
             self._root = url2pathname(urlsplit(url).path)
             Path(self._root).mkdir(parents=True, exist_ok=True)
         elif scheme == "s3":
             self._root = url.rstrip("/")
+            ensure_bucket(url, self._settings)
+            self._options = storage_options(self._settings)
         else:
             raise MediaReviewError(
                 f"The lake URL {url!r} is not supported.", "Use file:///directory or s3://bucket/prefix."
             )
-        self.url = url
-        self._options = dict(storage_options or {})
 
     @classmethod
     def from_settings(cls, settings: Settings | None = None) -> "Lake":
         """Open the lake that ``MEDIAREVIEW_LAKE_URL`` names."""
         settings = settings or get_settings()
-        return cls(settings.lake, s3_storage_options(settings) if settings.lake.startswith("s3://") else None)
+        return cls(settings.lake, settings)
 
     def uri(self, table: str) -> str:
         """Path or URL of a table."""
@@ -149,26 +153,9 @@ class Lake:
         return MergeResult(inserted=inserted, updated=updated, unchanged=rows.num_rows - inserted - updated)
 
     def tables(self) -> list[str]:
-        """Names of the tables on a directory lake, sorted."""
-        return sorted(path.parent.name for path in Path(self._root).glob("*/_delta_log"))
-
-
-def s3_storage_options(settings: Settings) -> dict[str, str]:
-    """Return delta-rs options for S3: explicit settings first, then the standard AWS credential chain (boto3)."""
-    options = {"AWS_REGION": settings.s3_region}
-    if settings.s3_endpoint_url:
-        options["AWS_ENDPOINT_URL"] = settings.s3_endpoint_url
-        options["AWS_ALLOW_HTTP"] = str(settings.s3_endpoint_url.startswith("http://")).lower()
-    if settings.s3_access_key_id:
-        options["AWS_ACCESS_KEY_ID"] = settings.s3_access_key_id
-        options["AWS_SECRET_ACCESS_KEY"] = settings.s3_secret_access_key.get_secret_value()
-        return options
-    import boto3
-
-    credentials = boto3.Session().get_credentials()
-    if credentials is not None:
-        frozen = credentials.get_frozen_credentials()
-        options["AWS_ACCESS_KEY_ID"], options["AWS_SECRET_ACCESS_KEY"] = frozen.access_key, frozen.secret_key
-        if frozen.token:
-            options["AWS_SESSION_TOKEN"] = frozen.token
-    return options
+        """Names of the tables, sorted."""
+        if self.url.startswith("s3://"):
+            names = list_prefixes(self.url, self._settings)
+        else:
+            names = [path.name for path in Path(self._root).iterdir()]
+        return sorted(name for name in names if self.exists(name))

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mediareview.errors import MediaReviewError
+from mediareview.s3 import s3_client
 from mediareview.settings import Settings
 
 REQUIRED_FILES = ("config.json", "tokenizer.json")
@@ -50,17 +51,10 @@ def _packaged() -> Path:
 
 def _downloaded(url: str, settings: Settings) -> Path:
     """Download the objects below a prefix. Other content (by ETag) gets another directory, so nothing goes stale."""
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, prefix = urlsplit(url).netloc, urlsplit(url).path.strip("/") + "/"
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint_url or None,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.s3_access_key_id or None,
-        aws_secret_access_key=settings.s3_secret_access_key.get_secret_value() or None,
-    )
+    client = s3_client(settings)
     try:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         objects = {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", ())}
