@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ class OnlineFeatures:
 
     def user_state(self, user_id: str) -> UserState | None:
         """Return history and blocked titles of a user, or None if the store knows nothing of them."""
-        row = self._read("user_profile", _PROFILE, user_id)
+        row = self._read("user_profile", _PROFILE, [user_id]).get(user_id)
         if row is None:
             return None
         # A title rated twice counts once, with its newest rating and at its newest place.
@@ -70,38 +70,28 @@ class OnlineFeatures:
             blocked=list(row["blocked_media_ids"] or ()),
         )
 
-    def author(self, author_id: str) -> Author | None:
-        """Return how an author has behaved, or None if the store knows nothing of them."""
-        row = self._read("user_conduct", _CONDUCT, author_id)
-        if row is None:
-            return None
-        first_seen = row["first_seen_at"]
-        if first_seen.tzinfo is None:
-            first_seen = first_seen.replace(tzinfo=UTC)
-        age = datetime.now(UTC) - first_seen
-        return Author(
-            account_age_days=age.total_seconds() / 86_400,
-            review_count=row["review_count"],
-            reviews_30d=row["reviews_30d"],
-            judged_count=row["judged_count"],
-            flagged_count=row["flagged_count"],
-        )
+    def authors(self, author_ids: Iterable[str]) -> dict[str, Author]:
+        """Return how authors have behaved; those of whom the store knows nothing are not in the answer."""
+        rows = self._read("user_conduct", _CONDUCT, sorted(set(author_ids)))
+        return {author_id: _author(row) for author_id, row in rows.items()}
 
-    def _read(self, view: str, names: tuple[str, ...], user_id: str) -> dict[str, Any] | None:
-        """Return the named features of a user, or None where there are none or they cannot be read now."""
+    def _read(self, view: str, names: tuple[str, ...], user_ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return the named features of those users that have them; of none if they cannot be read now."""
         with self._lock:
             try:
                 found = self._open().get_online_features(
-                    features=[f"{view}:{name}" for name in names], entity_rows=[{"user_id": user_id}]
+                    features=[f"{view}:{name}" for name in names],
+                    entity_rows=[{"user_id": user_id} for user_id in user_ids],
                 )
             except self._failures() as error:
                 self._store = None
                 if time.monotonic() >= self._silent_until:
                     self._silent_until = time.monotonic() + WARNING_INTERVAL_S
                     logger.warning("No online features, so users look unknown: %s", error)
-                return None
-        row = {name: values[0] for name, values in found.to_dict().items()}
-        return None if row[names[0]] is None else row
+                return {}
+        columns = found.to_dict()
+        rows = [{name: columns[name][place] for name in names} for place in range(len(user_ids))]
+        return {user_id: row for user_id, row in zip(user_ids, rows, strict=True) if row[names[0]] is not None}
 
     def _open(self) -> Any:
         """Return the store; open it anew if its file was replaced since."""
@@ -122,6 +112,20 @@ class OnlineFeatures:
         loaded = (("feast.errors", "FeastError"), ("google.protobuf.message", "Error"))
         lazy = (getattr(sys.modules[module], name) for module, name in loaded if module in sys.modules)
         return (OSError, sqlite3.Error, *lazy)
+
+
+def _author(row: dict[str, Any]) -> Author:
+    first_seen = row["first_seen_at"]
+    if first_seen.tzinfo is None:
+        first_seen = first_seen.replace(tzinfo=UTC)
+    age = datetime.now(UTC) - first_seen
+    return Author(
+        account_age_days=age.total_seconds() / 86_400,
+        review_count=row["review_count"],
+        reviews_30d=row["reviews_30d"],
+        judged_count=row["judged_count"],
+        flagged_count=row["flagged_count"],
+    )
 
 
 @contextmanager

@@ -1,9 +1,6 @@
 """The recommender behind the model server."""
 
 import json
-import logging
-import sqlite3
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,42 +9,11 @@ from kserve.errors import InvalidInput
 
 from mediareview.artifact import Manifest
 from mediareview.contracts.prediction import RecommendationPrediction, RecommendationRequest
-from mediareview.errors import MediaReviewError
-from mediareview.settings import Settings
+from serving.online_features import OnlineFeatures
 from serving.predictors.predictor import Predictor
 
 if TYPE_CHECKING:
-    from serving.scorers.recommender import Recommender, UserState
-
-logger = logging.getLogger(__name__)
-
-WARNING_INTERVAL_S = 60.0
-
-
-class OnlineUsers:
-    """What the online store knows of users; without a store, nothing, and a warning once a minute."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._features: Any = None
-        self._warned = -WARNING_INTERVAL_S
-
-    def state(self, user_id: str) -> "UserState | None":
-        """Return a user's state; None for an unknown user, or if the store cannot be read."""
-        try:
-            if self._features is None:
-                if not self._settings.online_store.is_file():
-                    raise FileNotFoundError(f"{self._settings.online_store} does not exist")
-                from serving.online_features import OnlineFeatures
-
-                self._features = OnlineFeatures(self._settings)
-            state: UserState | None = self._features.user_state(user_id)
-            return state
-        except (MediaReviewError, OSError, sqlite3.Error) as error:
-            if time.monotonic() - self._warned >= WARNING_INTERVAL_S:
-                self._warned = time.monotonic()
-                logger.warning("No online features, so users look unknown: %s", error)
-            return None
+    from serving.scorers.recommender import Recommender
 
 
 class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPrediction]):
@@ -61,7 +27,7 @@ class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPre
     input_name = "request"
     outputs = (("prediction", "BYTES", (-1,)),)
 
-    def __init__(self, name: str, manifest: Manifest, scorer: "Recommender", users: OnlineUsers, **limits: Any) -> None:
+    def __init__(self, name: str, manifest: Manifest, scorer: "Recommender", users: OnlineFeatures, **limits: Any) -> None:
         super().__init__(name, manifest, **{**limits, "max_batch_size": 1})
         self._scorer = scorer
         self._users = users
@@ -71,7 +37,7 @@ class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPre
     def score(self, instances: list[RecommendationRequest]) -> Sequence[RecommendationPrediction]:
         """Return recommendations, with what the online store knows of each user."""
         return [
-            self._scorer.recommend(request, self._users.state(request.user_id) if request.user_id is not None else None)
+            self._scorer.recommend(request, self._users.user_state(request.user_id) if request.user_id is not None else None)
             for request in instances
         ]
 

@@ -19,9 +19,13 @@ from kserve.model_server import app
 from mediareview.artifact import Manifest
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
+from serving.online_features import OnlineFeatures
 from serving.predictors.batching import OverloadedError, ScoringError
 from serving.predictors.disconnect import CancelOnDisconnect
+from serving.predictors.moderation import ModerationPredictor
 from serving.predictors.predictor import Predictor
+from serving.predictors.recommendation import RecommendationPredictor
+from serving.predictors.text import TextPredictor
 from serving.scorers import load_scorer
 from serving.scorers.text import TextClassifier
 
@@ -108,13 +112,12 @@ def load_predictor(name: str, directory: Path, manifest: Manifest, **limits: Any
     """
     try:
         scorer = load_scorer(directory, threads=get_settings().threads)
-        if isinstance(scorer, TextClassifier):
-            from serving.predictors.text import TextPredictor
-
+        if isinstance(scorer, TextClassifier) and scorer.exclusive:
             return TextPredictor(name, manifest, scorer, **limits)
-        from serving.predictors.recommendation import OnlineUsers, RecommendationPredictor
-
-        return RecommendationPredictor(name, manifest, scorer, OnlineUsers(get_settings()), **limits)
+        features = OnlineFeatures(get_settings())
+        if isinstance(scorer, TextClassifier):
+            return ModerationPredictor(name, manifest, scorer, features, **limits)
+        return RecommendationPredictor(name, manifest, scorer, features, **limits)
     except MediaReviewError:
         raise
     except Exception as error:  # a damaged file makes a library raise anything

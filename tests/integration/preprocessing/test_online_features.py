@@ -38,8 +38,9 @@ def test_hidden_titles_are_blocked(features: OnlineFeatures) -> None:
 
 
 def test_the_conduct_of_an_author_is_known(features: OnlineFeatures) -> None:
-    author = features.author("u1")
-    assert author is not None
+    authors = features.authors(["u1", "nobody", "u1"])
+    assert set(authors) == {"u1"}
+    author = authors["u1"]
     assert (author.review_count, author.judged_count, author.flagged_count) == (1, 1, 1)
     assert author.account_age_days > 365
 
@@ -47,7 +48,7 @@ def test_the_conduct_of_an_author_is_known(features: OnlineFeatures) -> None:
 @pytest.mark.parametrize("user_id", ["nobody", "", "ü'; DROP TABLE x; --", "x" * 10_000])
 def test_an_unknown_user_is_an_answer_and_no_error(features: OnlineFeatures, user_id: str) -> None:
     assert features.user_state(user_id) is None
-    assert features.author(user_id) is None
+    assert features.authors([user_id]) == {}
 
 
 def test_a_missing_store_is_an_answer_and_creates_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ from mediareview.contracts.prediction import (
     SentimentPrediction,
 )
 from mediareview.settings import Settings
+from serving.online_features import OnlineFeatures
 from serving.predictors.predictor import MAX_INSTANCES, Predictor
-from serving.predictors.recommendation import OnlineUsers, RecommendationPredictor
+from serving.predictors.recommendation import RecommendationPredictor
 from serving.predictors.text import MAX_TEXT_CHARACTERS, TextPredictor
 
 LIMITS = {"max_batch_size": 8, "max_wait_s": 0.0, "max_queue": 1000}
@@ -72,7 +72,7 @@ def moderation() -> Predictor[Any, Any]:
 def recommender(tmp_path: Path) -> Predictor[Any, Any]:
     manifest = Manifest(name="recommender", variety="tiny", version="7")
     return RecommendationPredictor(
-        next(names), manifest, TinyRecommender(), OnlineUsers(Settings(home=tmp_path)), **LIMITS
+        next(names), manifest, TinyRecommender(), OnlineFeatures(Settings(home=tmp_path)), **LIMITS
     )  # type: ignore[arg-type]
 
 
@@ -194,18 +194,7 @@ def test_requests_and_errors_are_counted_by_model_and_version(sentiment: Predict
 def test_without_an_online_store_users_are_unknown_and_one_warning_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    users = OnlineUsers(Settings(home=tmp_path))
-    assert [users.state("196"), users.state("197")] == [None, None]
-    assert [record.getMessage() for record in caplog.records if "online" in record.getMessage()] == [
-        f"No online features, so users look unknown: {tmp_path / 'features' / 'online.db'} does not exist"
-    ]
-
-
-def test_a_damaged_online_store_makes_users_unknown_instead_of_failing_requests(tmp_path: Path) -> None:
-    class Damaged:
-        def user_state(self, user_id: str) -> None:
-            raise sqlite3.DatabaseError("file is not a database")
-
-    users = OnlineUsers(Settings(home=tmp_path))
-    users._features = Damaged()
-    assert users.state("196") is None
+    users = OnlineFeatures(Settings(home=tmp_path))
+    assert [users.user_state("196"), users.user_state("197")] == [None, None]
+    (warning,) = [record.getMessage() for record in caplog.records if "online" in record.getMessage()]
+    assert "users look unknown" in warning and str(tmp_path / "features") in warning
