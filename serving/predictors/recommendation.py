@@ -27,7 +27,9 @@ class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPre
     input_name = "request"
     outputs = (("prediction", "BYTES", (-1,)),)
 
-    def __init__(self, name: str, manifest: Manifest, scorer: "Recommender", users: OnlineFeatures, **limits: Any) -> None:
+    def __init__(
+        self, name: str, manifest: Manifest, scorer: "Recommender", users: OnlineFeatures, **limits: Any
+    ) -> None:
         super().__init__(name, manifest, **{**limits, "max_batch_size": 1})
         self._scorer = scorer
         self._users = users
@@ -37,7 +39,9 @@ class RecommendationPredictor(Predictor[RecommendationRequest, RecommendationPre
     def score(self, instances: list[RecommendationRequest]) -> Sequence[RecommendationPrediction]:
         """Return recommendations, with what the online store knows of each user."""
         return [
-            self._scorer.recommend(request, self._users.user_state(request.user_id) if request.user_id is not None else None)
+            self._scorer.recommend(
+                request, self._users.user_state(request.user_id) if request.user_id is not None else None
+            )
             for request in instances
         ]
 

@@ -14,7 +14,13 @@ from serving.online_features import Author, OnlineFeatures
 from serving.predictors.moderation import ModerationPredictor
 
 CATEGORIES = {"spam": 0.125, "abusive": 0.25, "inappropriate": 0.0}
-AUTHORS = {"offender": (4, 5), "newcomer": (2, 2), "mostly-fine": (2, 5), "at-the-limit": (2, 4), "never-judged": (0, 0)}
+AUTHORS = {
+    "offender": (4, 5),
+    "newcomer": (2, 2),
+    "mostly-fine": (2, 5),
+    "at-the-limit": (2, 4),
+    "never-judged": (0, 0),
+}
 numbers = itertools.count()
 
 

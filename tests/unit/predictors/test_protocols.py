@@ -197,4 +197,5 @@ def test_without_an_online_store_users_are_unknown_and_one_warning_says_so(
     users = OnlineFeatures(Settings(home=tmp_path))
     assert [users.user_state("196"), users.user_state("197")] == [None, None]
     (warning,) = [record.getMessage() for record in caplog.records if "online" in record.getMessage()]
-    assert "users look unknown" in warning and str(tmp_path / "features") in warning
+    assert "users look unknown" in warning
+    assert str(tmp_path / "features") in warning
