@@ -1,5 +1,6 @@
 """What a person sees while something long runs: steps, estimates, progress, tables."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from rich.table import Table
 console = Console(stderr=True, highlight=False)
 """Progress and messages go to stderr, so that stdout holds results only."""
 
-output = Console(highlight=False, soft_wrap=True)
-"""Results go to stdout."""
+WIDTH_IN_FILES = 200
+
+output = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_IN_FILES)
+"""Results go to stdout. A file or a pipe has no width, and no table is broken for it."""
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     rows = [list(row) for row in rows]
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        grid.add_column(column, justify="right" if numeric else "left")
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     output.print(grid)

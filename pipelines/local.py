@@ -15,7 +15,7 @@ from rich.status import Status
 
 from mediareview.console import console, duration
 from mediareview.errors import MediaReviewError
-from mediareview.settings import Settings, get_settings
+from mediareview.settings import get_settings
 from pipelines.catalogue import check_name
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -107,19 +107,18 @@ class _Narrator(io.TextIOBase):
         super().close()
 
 
-def run_locally(name: str, parameters: dict[str, Any], settings: Settings | None = None) -> LocalRun:
+def run_locally(name: str, parameters: dict[str, Any]) -> LocalRun:
     """Run a pipeline in subprocesses of this environment. Steps done before with equal inputs are not done again.
 
     Args:
         name: the pipeline.
         parameters: the pipeline's parameters, for example ``{"profile": "quick"}``.
-        settings: where runs, logs and the cache are kept.
 
     Raises:
         MediaReviewError: there is no such pipeline or parameter, or a task failed; the message ends with its log.
     """
     check_name(name)
-    settings = settings or get_settings()
+    settings = get_settings()  # as the steps, which are processes of their own, see them
     from kfp import local
 
     from pipelines.training import PIPELINES
@@ -163,13 +162,13 @@ def run_locally(name: str, parameters: dict[str, Any], settings: Settings | None
     return run
 
 
-def last_run(name: str, settings: Settings | None = None) -> LocalRun | None:
+def last_run(name: str) -> LocalRun | None:
     """Return the record of a pipeline's latest local run, or None if it never ran here.
 
     Raises:
         MediaReviewError: there is no such pipeline.
     """
-    logs = (settings or get_settings()).runs / "logs"
+    logs = get_settings().runs / "logs"
     records = sorted(logs.glob(f"{check_name(name)}-*.json"))
     return LocalRun.model_validate_json(records[-1].read_text()) if records else None
 

@@ -1,6 +1,7 @@
 """Everything on one machine: demo data, features, trained models, serving. Interrupted, it goes on where it stopped."""
 
 import time
+from contextlib import ExitStack
 
 from mediareview.console import console, duration, output, step, table
 from mediareview.lake import Lake
@@ -40,10 +41,10 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
         train(name, profile, settings, retrain)
     from serving.platform import running, wait_for_stop
 
-    with step("Serving: three predictors and the API", expected_s=15):
-        platform = running(settings)
-        url = platform.__enter__()
-    try:
+    with ExitStack() as serving:
+        with step("Serving: three predictors and the API", expected_s=15):
+            url = serving.enter_context(running(settings))
+        serving.callback(console.print, "Draining ...")
         scores(settings)
         console.print(f"[bold]Ready after {duration(time.monotonic() - started)}.[/bold]")
         if check:
@@ -53,9 +54,6 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
         invitation(url)
         wait_for_stop()
         return 0
-    finally:
-        console.print("Draining ...")
-        platform.__exit__(None, None, None)
 
 
 def train(name: str, profile: str, settings: Settings, retrain: bool) -> None:
@@ -74,7 +72,7 @@ def train(name: str, profile: str, settings: Settings, retrain: bool) -> None:
         deploy(model, champion.version, champion.uri, settings)
         return
     with step(name, expected_s=EXPECTED_TRAINING_S[profile]):
-        run_locally(name, {"profile": profile}, settings)
+        run_locally(name, {"profile": profile})
 
 
 def scores(settings: Settings) -> None:

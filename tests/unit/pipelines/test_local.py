@@ -1,5 +1,6 @@
 """Local runs tell a person what happens and keep everything in a log."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 import pytest
 
 from mediareview.errors import MediaReviewError
-from mediareview.settings import Settings
+from mediareview.settings import get_settings
 from pipelines.commands import _pipeline_parameters
 from pipelines.local import LocalRun, _last_words, _Narrator, last_run, run_locally
 
@@ -24,6 +25,14 @@ Task train cache hit (key=0123456789ab); skipping execution
 @pytest.fixture
 def run(tmp_path: Path) -> LocalRun:
     return LocalRun(pipeline="train-sentiment", parameters={}, started_at=datetime.now(UTC), log=tmp_path / "run.log")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("MEDIAREVIEW_HOME", str(tmp_path))
+    get_settings.cache_clear()
+    yield tmp_path
+    get_settings.cache_clear()
 
 
 def test_a_run_records_durations_and_what_came_from_the_cache(run: LocalRun) -> None:
@@ -75,10 +84,12 @@ def test_parameters_of_the_pipeline_and_of_the_model_are_told_apart() -> None:
         _pipeline_parameters(("seed",))
 
 
-def test_an_unknown_parameter_is_answered_with_those_there_are(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_an_unknown_parameter_is_answered_with_those_there_are() -> None:
     with pytest.raises(MediaReviewError, match="min_gain"):
-        run_locally("train-sentiment", {"colour": "red"}, Settings(home=tmp_path))
+        run_locally("train-sentiment", {"colour": "red"})
 
 
-def test_a_pipeline_that_never_ran_has_no_record(tmp_path: Path) -> None:
-    assert last_run("train-sentiment", Settings(home=tmp_path)) is None
+@pytest.mark.usefixtures("home")
+def test_a_pipeline_that_never_ran_has_no_record() -> None:
+    assert last_run("train-sentiment") is None
