@@ -75,8 +75,10 @@ def prepare(labels: pd.DataFrame, reviews: pd.DataFrame, config: Config) -> pd.D
     Raises:
         MediaReviewError: there are too few labels by people.
     """
-    judged = _judged(labels, config)
-    film_reviews = _split(_with_normalised(pd.DataFrame({"text": reviews["text"], "source": FILM_REVIEWS})), config)
+    # The lake promises rows, not their order.
+    judged = _judged(labels.sort_values("item_id", kind="stable"), config)
+    films = pd.DataFrame({"text": reviews["text"].sort_values(), "source": FILM_REVIEWS})
+    film_reviews = _split(_with_normalised(films), config)
     known = set(judged["key"])
     film_reviews = film_reviews[~film_reviews["key"].isin(known)]
     film_reviews = pd.concat(

@@ -38,6 +38,11 @@ def test_no_test_text_is_learnt_from_not_even_disguised(texts):
     assert not tested & set(keys[texts["part"] != "test"])
 
 
+def test_the_order_of_rows_in_the_lake_does_not_matter(texts):
+    shuffled = prepare(labels().sample(frac=1, random_state=1), REVIEWS.sample(frac=1, random_state=2), CONFIG)
+    pd.testing.assert_frame_equal(shuffled, texts)
+
+
 def test_a_published_test_part_is_taken_whole(texts):
     test = texts[(texts["part"] == "test") & (texts["source"] == "comments")]
     assert len(test) == 150
