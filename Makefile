@@ -38,10 +38,10 @@ lock: setup ## Resolve pyproject.toml again into requirements.lock, keeping what
 bench: bench-models bench-serving ## Run every benchmark
 
 bench-models: setup ## Model quality against baselines (PROFILE=full for the best models)
-	@$(BIN)/python benchmarks/models.py --profile $(PROFILE)
+	@$(BIN)/python -m benchmarks.models --profile $(PROFILE)
 
 bench-serving: setup ## Latency, throughput and memory of the served models
-	@$(BIN)/python benchmarks/serving.py
+	@$(BIN)/python -m benchmarks.serving
 
 clean: ## Remove .venv and generated files, but not .mediareview (your data and models)
 	rm -rf .venv build dist *.egg-info benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

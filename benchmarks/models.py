@@ -3,7 +3,7 @@
 Trains the three models with the given profile in a home of its own, ``HOME/benchmarks/PROFILE``, through the same
 pipelines that everybody runs; what was trained there before with equal data and code is taken from the cache.
 
-Usage: ``python benchmarks/models.py [--profile quick|demo|full]``
+Usage: ``python -m benchmarks.models [--profile quick|demo|full]``
 """
 
 import argparse
@@ -57,14 +57,14 @@ def main() -> None:
         newest = Registry.from_settings(settings).versions(model)[0]
         rows += comparisons(model, Registry.from_settings(settings).manifest(newest).card.evaluation, profile)
 
-    from report import report
+    from benchmarks.report import report
 
     report("models", rows)
 
 
 def comparisons(model, evaluation, profile):  # type: ignore[no-untyped-def]
     """Return a row for each reported metric of the candidate and each baseline that has it."""
-    from report import Row
+    from benchmarks.report import Row
 
     rows = []
     for reported in METRICS[model]:

@@ -3,7 +3,7 @@
 Serves the champions of ``MEDIAREVIEW_HOME`` (run ``mediareview up`` once before) and calls, in turns, the API and the
 predictor behind it, so that whatever else the machine does falls on both. All traffic stays on loopback.
 
-Usage: ``python benchmarks/serving.py [--requests N] [--callers N]``
+Usage: ``python -m benchmarks.serving [--requests N] [--callers N]``
 """
 
 import argparse
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
-from report import Row, report
 
+from benchmarks.report import Row, report
 from mediareview.console import step
 from mediareview.settings import get_settings
 from pipelines.catalogue import PIPELINE_NAMES

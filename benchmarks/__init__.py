@@ -1,0 +1,1 @@
+"""What backs the numbers of docs/benchmarks.md."""
