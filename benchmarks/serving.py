@@ -1,7 +1,8 @@
 """Latency, throughput and memory of the served models: the API against the bare predictor, in the same run.
 
 Serves the champions of ``MEDIAREVIEW_HOME`` (run ``mediareview up`` once before) and calls, in turns, the API and the
-predictor behind it, so that whatever else the machine does falls on both. All traffic stays on loopback.
+predictor behind it, so that whatever else the machine does falls on both. All traffic stays on loopback. A second
+recommender, with random weights for 100,000 titles, shows what a large catalogue costs.
 
 Usage: ``python -m benchmarks.serving [--requests N] [--callers N]``
 """
@@ -10,18 +11,23 @@ import argparse
 import asyncio
 import itertools
 import json
+import re
 import statistics
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
 
+from benchmarks.catalogue import write_artifact
 from benchmarks.report import Row, report
+from components.deployment.deploy import deploy
 from mediareview.console import step
-from mediareview.settings import get_settings
+from mediareview.settings import Settings, get_settings
 from pipelines.catalogue import PIPELINE_NAMES
 from pipelines.local import last_run
 from serving.objects import ObjectDirectory, variants
@@ -60,6 +66,19 @@ class Endpoint:
         if self.service == "recommender":
             return {"instances": [self.api_body(number)]}
         return {"instances": [{"text": text(number, 112)}]}
+
+
+@dataclass
+class LargeCatalogue(Endpoint):
+    """Recommendations to anonymous visitors, of 5 to 300 clicks each, over a large catalogue."""
+
+    titles: int
+
+    def api_body(self, number: int) -> dict[str, object]:
+        """Body of the call to the API."""
+        random = np.random.default_rng(number)
+        clicked = random.integers(0, self.titles, random.integers(5, 300)).tolist()
+        return {"history": [f"m{title}" for title in clicked], "limit": 20}
 
 
 ENDPOINTS = (
@@ -163,10 +182,10 @@ def memory() -> list[Row]:
     """Return the resident memory of each serving process, as a share of all."""
     resident = {}
     for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        command = process.cmdline()
+        command = " ".join(process.cmdline())
         name = "stand-in and load generator"
-        if "--model_name" in command:
-            name = f"predictor {command[command.index('--model_name') + 1]}"
+        if served := re.search(r"--model_name=(\S+)", command):
+            name = f"predictor {served[1]}"
         elif "serving.api" in command:
             name = "API"
         resident[name] = resident.get(name, 0.0) + process.memory_info().rss / 2**20
@@ -198,19 +217,44 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--callers", type=int, default=8)
     options = parser.parse_args()
-    settings = get_settings().model_copy(update={"api_port": 0})
+    settings = get_settings()
+    rows = [
+        *serve_and_measure(ENDPOINTS, settings, options.requests, options.callers),
+        *large_catalogue(100_000, settings, options.requests, options.callers),
+        *pipeline_steps(),
+    ]
+    report("serving", rows)
+
+
+def serve_and_measure(endpoints: Sequence[Endpoint], settings: Settings, requests: int, callers: int) -> list[Row]:
+    """Serve what is deployed under the settings' home, and return the rows of the endpoints and of the memory."""
     rows: list[Row] = []
-    with running(settings) as api_url:
+    with running(settings.model_copy(update={"api_port": 0})) as api_url:
         objects = ObjectDirectory(settings.inference_services)
-        for endpoint in ENDPOINTS:
+        for endpoint in endpoints:
             service = objects.get(endpoint.service)
             predictor_url = variants(service)[0].url if service else None
             if predictor_url is None:
                 raise SystemExit(f"{endpoint.service} is not served. Run mediareview up first.")
-            with step(f"{endpoint.name}: {options.requests} requests, {options.callers} callers", expected_s=60):
-                rows += measure(endpoint, api_url, predictor_url, options.requests, options.callers)
-        rows += memory()
-    report("serving", rows + pipeline_steps())
+            with step(f"{endpoint.name}: {requests} requests, {callers} callers", expected_s=30):
+                rows += measure(endpoint, api_url, predictor_url, requests, callers)
+        return rows + memory()
+
+
+def large_catalogue(titles: int, settings: Settings, requests: int, callers: int) -> list[Row]:
+    """Return the rows of a recommender for so many titles."""
+    name = f"recommendations_{titles // 1000}k_titles"
+    with tempfile.TemporaryDirectory() as home:
+        artifact = Path(home) / "artifact"
+        artifact.mkdir()
+        write_artifact(titles, artifact)
+        own = settings.model_copy(update={"home": Path(home)})
+        deploy("recommender", "1", artifact.as_uri(), own)
+        endpoint = LargeCatalogue(name, "recommender", "/api/ml/recommendations", titles)
+        rows = serve_and_measure([endpoint], own, requests, callers)
+    for row in rows:
+        row.metric = row.metric.replace("rss_", f"{name}_rss_") if row.metric.startswith("rss_") else row.metric
+    return rows
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def _card(texts: pd.DataFrame, judged: list[str], pins: dict[str, int], summary:
             "English only. Spam is learnt from e-mails of 2002 and abuse from comments of 2012; new ways of speaking "
             "are missed, and a precision holds for texts like those.",
             "Of a text above 128 tokens the encoder reads the beginning and the end, the n-grams read all; in addition "
-            "of the passages of 80 words, up to 8 KiB, the two most suspicious ones are judged for abuse.",
+            "of its passages of 80 words, up to 8 KiB, the two most suspicious ones are judged for abuse.",
             "An insult quoted or reported may be taken for one. A moderator decides in doubt, and appeals are open.",
         ],
     )

@@ -18,6 +18,8 @@ from serving.scorers.linear import LinearText
 
 ENCODER_FILE, LINEAR_FILE = "model.onnx", "model.npz"
 SHOWN_WORDS = 3
+LONG_WORDS = 120
+"""Texts above it are looked at in passages, too; below it, the encoder reads the whole at once."""
 PASSAGE_WORDS, PASSAGE_STEP, MAX_PASSAGES = 80, 60, 24
 """Length and distance of the passages of a long text, in words, and how many are looked at: 8 KiB of English."""
 READ_PASSAGES = 2
@@ -193,9 +195,9 @@ class TextClassifier:
 
 
 def passages(normalised: str) -> list[str]:
-    """Return overlapping passages of a text above 80 words; none of a shorter one."""
+    """Return overlapping passages of a long text; none of a shorter one."""
     words = normalised.split()
-    if len(words) <= PASSAGE_WORDS:
+    if len(words) <= LONG_WORDS:
         return []
     starts = range(0, len(words) - PASSAGE_WORDS + PASSAGE_STEP, PASSAGE_STEP)
     return [" ".join(words[start : start + PASSAGE_WORDS]) for start in starts][:MAX_PASSAGES]

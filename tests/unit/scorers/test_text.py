@@ -9,6 +9,7 @@ from mediareview.text import NormaliserSettings
 from serving.scorers import load_scorer
 from serving.scorers.linear import LinearText, Ngrams
 from serving.scorers.text import (
+    LONG_WORDS,
     MAX_PASSAGES,
     PASSAGE_STEP,
     PASSAGE_WORDS,
@@ -126,7 +127,7 @@ def test_the_worst_passage_of_a_long_text_decides_where_it_should(moderation):
 def test_passages_overlap_and_leave_no_word_out(count):
     words = [str(number) for number in range(count)]
     found = passages(" ".join(words))
-    if count <= PASSAGE_WORDS:
+    if count <= LONG_WORDS:
         assert found == []
     else:
         covered = {word for passage in found for word in passage.split()}
