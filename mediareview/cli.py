@@ -44,6 +44,15 @@ def main(arguments: list[str] | None = None) -> None:
     except MediaReviewError as error:
         click.secho(f"Error: {error}", fg="red", err=True)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        # Installed with fewer extras, for example [serve] only, where the others are not wanted.
+        click.secho(
+            f"Error: This command needs {error.name}, which is not installed.\n"
+            "  Install every extra: make setup, or pip install 'mediareview-ml[pipelines,train,serve]'.",
+            fg="red",
+            err=True,
+        )
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Run the same command again to go on where it stopped.", err=True)
         sys.exit(130)

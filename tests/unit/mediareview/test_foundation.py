@@ -96,6 +96,18 @@ def test_an_expected_failure_is_one_clear_message(
     assert "train-recommender" in message
 
 
+def test_a_command_whose_extra_is_not_installed_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MEDIAREVIEW_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(SystemExit, match="1"):
+        main(["models", "list"])
+    told = capsys.readouterr().err
+    assert "needs mlflow" in told
+    assert "[pipelines,train,serve]" in told
+
+
 def test_help_imports_no_heavy_library() -> None:
     code = (
         "import sys\nfrom mediareview.cli import main\n"
