@@ -90,6 +90,22 @@ def prepare_features(
     return summary
 
 
+def check_prepared(pins: Mapping[str, int], settings: Settings) -> None:
+    """Check that Feast reads the pinned versions of the feature tables.
+
+    Raises:
+        MediaReviewError: it reads others, because features were prepared again since.
+    """
+    last = _last(settings.root / "features" / "prepared.json")
+    held = last.versions if last else {}
+    for table in FEATURE_TABLES:
+        if held.get(table) != pins[table]:
+            raise MediaReviewError(
+                f"The run pinned version {pins[table]} of {table}, but the feature store holds {held.get(table)}.",
+                "Features were prepared again meanwhile. Run the pipeline again.",
+            )
+
+
 def export(lake: Lake, table: str, version: int, directory: Path) -> Path:
     """Write a version of a lake table to ``directory/TABLE.parquet``, batch by batch, and return the file.
 

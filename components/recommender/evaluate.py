@@ -181,6 +181,8 @@ def _temporal_split(model: Recommender, prepared: Prepared, config: Config) -> l
         f"temporal, cold users ({FIRST_CLICKS} ratings known)": new.first_known(FIRST_CLICKS),
         "temporal, cold users (10 ratings known)": new.first_known(10),
     }
+    if prepared.served is not None:
+        slices["temporal, histories from the feature store"] = cases.with_histories(prepared.served)
     for label, chosen in slices.items():
         metrics.append(_mean(PRIMARY, user_metrics(rank(model, chosen, rated)[0])[PRIMARY], label, config))
     return metrics

@@ -39,6 +39,15 @@ class Histories:
         """Return the users who had consumed nothing."""
         return self.where(self.lengths == 0)
 
+    def with_histories(self, histories: pd.DataFrame) -> "Histories":
+        """Return the same users with other histories: ``user``, ``history_media_ids``, ``history_ratings``."""
+        rows = histories.set_index("user").loc[self.users]
+        return replace(
+            self,
+            items=[list(items) for items in rows["history_media_ids"]],
+            ratings=[[float(stars) for stars in ratings] for ratings in rows["history_ratings"]],
+        )
+
     def __add__(self, other: "Histories") -> "Histories":
         """Return the users of both."""
         return Histories(

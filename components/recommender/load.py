@@ -7,13 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components.preprocessing import check_prepared
 from components.recommender.config import Config
 from components.recommender.content import content_features
 from components.recommender.prepared import Prepared
+from components.recommender.served import served_histories
 from components.recommender.splits import stratified_split, temporal_split
 from mediareview.console import console
 from mediareview.errors import MediaReviewError
+from mediareview.features import FEATURE_TABLES
 from mediareview.lake import Lake
+from mediareview.settings import get_settings
 
 CATALOGUE_COLUMNS = (
     "media_id", "title", "kind", "year", "genres", "directors", "cast", "writers", "plot", "keywords",
@@ -24,6 +28,8 @@ MIN_RATINGS = 20
 
 def load(lake: Lake, pins: dict[str, int], config: Config, out_dir: Path) -> None:
     """Copy the pinned ratings and, if it is pinned, the catalogue to Parquet files beside ``pins.json``.
+
+    Features, if they are pinned, are read by ``preprocess`` through Feast, for the moments of the test cases.
 
     Args:
         lake: where the tables are.
@@ -43,16 +49,20 @@ def load(lake: Lake, pins: dict[str, int], config: Config, out_dir: Path) -> Non
 
 
 def preprocess(data_dir: Path, config: Config, out_dir: Path) -> None:
-    """Number users and titles, split the ratings, and compute content features.
+    """Number users and titles, split the ratings, compute content features, and ask the feature store for histories.
 
     Raises:
-        MediaReviewError: there are too few ratings to learn from.
+        MediaReviewError: there are too few ratings to learn from, or the feature store does not hold what is pinned.
     """
     prepared = prepare(
         pd.read_parquet(data_dir / "ratings.parquet"), pd.read_parquet(data_dir / "catalogue.parquet"), config
     )
     pins = json.loads((data_dir / "pins.json").read_text())
-    replace(prepared, lake_versions=pins).write(out_dir)
+    prepared = replace(prepared, lake_versions=pins)
+    if set(FEATURE_TABLES) <= set(pins):
+        check_prepared(pins, get_settings())
+        prepared = replace(prepared, served=served_histories(prepared, get_settings()))
+    prepared.write(out_dir)
     ratings = prepared.ratings
     console.print(
         f"{len(ratings):,} ratings by {ratings['user'].nunique():,} users of {ratings['item'].nunique():,} titles; "
@@ -121,6 +131,7 @@ def _numbered(ratings: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
     items = pd.Series(range(len(catalogue)), index=catalogue["media_id"])
     numbered = pd.DataFrame(
         {
+            "user_id": ratings["user_id"].astype(str),
             "user": ratings["user_id"].map({user: number for number, user in enumerate(users.tolist())}).astype(int),
             "item": ratings["media_id"].map(items).astype(int),
             "rating": ratings["rating"].astype(float),

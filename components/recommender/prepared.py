@@ -13,15 +13,16 @@ from components.recommender.collaborative import close_pair_counts
 from mediareview.errors import MediaReviewError
 
 RATINGS, CATALOGUE, CONTENT, PINS = "ratings.parquet", "catalogue.parquet", "content.npz", "pins.json"
+SERVED = "served.parquet"
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Prepared data, in memory.
 
-    ``ratings`` has one row per user and title: ``user`` and ``item`` (row numbers of people and ``catalogue``),
-    ``rating`` (stars, NaN if unknown), ``time`` (seconds since 1970), and ``random`` and ``temporal`` (``train``,
-    ``validation`` or ``test``). Rows are ordered by user and time.
+    ``ratings`` has one row per user and title: ``user_id``, ``user`` and ``item`` (row numbers of people and
+    ``catalogue``), ``rating`` (stars, NaN if unknown), ``time`` (seconds since 1970), and ``random`` and ``temporal``
+    (``train``, ``validation`` or ``test``). Rows are ordered by user and time.
     """
 
     ratings: pd.DataFrame
@@ -30,6 +31,8 @@ class Prepared:
     """Content features, [n_titles, n_features]."""
     lake_versions: dict[str, int] = field(default_factory=dict)
     """Pinned version of each lake table that was read."""
+    served: pd.DataFrame | None = None
+    """What ``served_histories`` found in the feature store, if the run reads it."""
 
     @classmethod
     def read(cls, directory: Path) -> "Prepared":
@@ -43,13 +46,16 @@ class Prepared:
         with np.load(directory / CONTENT) as arrays:
             content = arrays["features"]
         pins = json.loads((directory / PINS).read_text())
-        return cls(pd.read_parquet(directory / RATINGS), pd.read_parquet(directory / CATALOGUE), content, pins)
+        served = pd.read_parquet(directory / SERVED) if (directory / SERVED).is_file() else None
+        return cls(pd.read_parquet(directory / RATINGS), pd.read_parquet(directory / CATALOGUE), content, pins, served)
 
     def write(self, directory: Path) -> None:
         """Write the prepared directory; equal data give equal files."""
         self.ratings.to_parquet(directory / RATINGS, index=False)
         self.catalogue.to_parquet(directory / CATALOGUE, index=False)
         np.savez(directory / CONTENT, features=self.content)
+        if self.served is not None:
+            self.served.to_parquet(directory / SERVED, index=False)
         (directory / PINS).write_text(json.dumps(self.lake_versions, indent=2, sort_keys=True))
 
     def part(self, split: str, *names: str) -> pd.DataFrame:

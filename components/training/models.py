@@ -5,6 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 from mediareview.errors import MediaReviewError
+from mediareview.features import FEATURE_TABLES
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,11 @@ class TrainableModel:
     tables: tuple[str, ...]
     """Lake tables the training reads; a run pins their versions."""
 
+    @property
+    def reads_features(self) -> bool:
+        """Whether some of the tables are made of others, and must be brought up to date before a run pins them."""
+        return "catalogue" in self.tables
+
     def module(self, step: str) -> ModuleType:
         """Import the module of a step, for example ``components.sentiment.train``."""
         return import_module(f"components.{self.name}.{step}")
@@ -23,7 +29,7 @@ class TrainableModel:
 TRAINABLE = {
     model.name: model
     for model in (
-        TrainableModel("recommender", tables=("ratings", "catalogue")),
+        TrainableModel("recommender", tables=("ratings", "catalogue", *FEATURE_TABLES)),
         TrainableModel("sentiment", tables=("reviews",)),
         TrainableModel("moderation", tables=("moderation", "reviews")),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from components.preprocessing import prepare_features
 from components.training.models import trainable
 from components.training.revision import code_digest
 from mediareview.console import console
@@ -51,19 +52,17 @@ class RunContext(BaseModel):
 
 
 def pin(model: str, profile: str, overrides: dict[str, Any]) -> RunContext:
-    """Fix what the run reads: the newest lake versions, and the code.
+    """Fix what the run reads: the newest lake versions, with features made of them, and the code.
 
     Raises:
         MediaReviewError: no such model, profile or field, or a table is missing.
     """
-    context = RunContext(
-        model=model,
-        profile=profile,
-        overrides=overrides,
-        lake_versions=Lake.from_settings().pin(trainable(model).tables),
-        code_digest=code_digest(),
-    )
+    context = RunContext(model=model, profile=profile, overrides=overrides, lake_versions={}, code_digest=code_digest())
     context.config()
+    lake = Lake.from_settings()
+    if trainable(model).reads_features:
+        prepare_features(lake, get_settings())
+    context.lake_versions = lake.pin(trainable(model).tables)
     return context
 
 

@@ -65,6 +65,9 @@ def test_the_record_of_a_run_and_the_card_of_a_model_can_be_read(checked: str, h
     assert card["decision"]
     assert card["limits"]
     assert "template" in card["labels"] or "weak" in card["labels"]
+    evaluation = json.loads(mediareview(home, "models", "show", "recommender", "--json"))["card"]["evaluation"]
+    slices = {metric["slice"] for score in evaluation["scores"] for metric in score["metrics"]}
+    assert {"temporal", "temporal, histories from the feature store"} <= slices
     versions = json.loads(mediareview(home, "models", "list", "--json"))
     champions = [item["name"] for item in versions if "champion" in item["aliases"]]
     assert champions == ["recommender", "sentiment", "moderation"]

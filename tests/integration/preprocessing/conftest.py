@@ -1,4 +1,5 @@
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def fill(lake: Lake) -> None:
     )
     hidden = Interaction(interaction_id="h", user_id="u2", media_id="39", type="hide", occurred_at=START)
     lake.append("interactions", to_arrow(Interaction, [hidden]))
+
+
+@pytest.fixture(scope="session")
+def fill_lake() -> Callable[[Lake], None]:
+    """The function that makes this world in another lake."""
+    return fill
 
 
 @pytest.fixture(scope="session")
