@@ -152,31 +152,26 @@ def _show_model(name: str, version: str, as_json: bool) -> None:
     output.print("Data: " + ", ".join(f"{table_} v{number}" for table_, number in card.lake_versions.items()))
     if card.evaluation:
         evaluation = card.evaluation
-        names = list(
-            dict.fromkeys(item.name for score in evaluation.scores for item in score.metrics if not item.slice)
-        )
-        rows = [
-            (f"{score.role} {score.name}" if score.role == "baseline" else score.name, *_values(score.metrics, names))
-            for score in evaluation.scores
-        ]
-        table(f"Test split: {evaluation.split}, seed {evaluation.seed}", ["model", *names], rows)
-    slices = [item for item in card.metrics if item.slice]
-    if slices:
-        table(
-            "Slices", ["slice", "metric", "value", "rows"], [(m.slice, m.name, m.value, m.rows or "") for m in slices]
-        )
+        output.print(f"Test split: {evaluation.split}, seed {evaluation.seed}", markup=False)
+        whole = [metric for metric in evaluation.candidate.metrics if not metric.slice]
+        slices = [metric for metric in evaluation.candidate.metrics if metric.slice]
+        names = [score.name for score in evaluation.scores]
+        table("Metrics", ["metric", "95 % interval", *names], [_scores(metric, evaluation) for metric in whole])
+        if slices:
+            rows = [(metric.slice, *_scores(metric, evaluation)) for metric in slices]
+            table("Slices", ["slice", "metric", "95 % interval", *names], rows)
     for limit in card.limits:
         output.print(f"- {limit}", markup=False)
 
 
-def _values(metrics: list[Any], names: list[str]) -> list[str]:
-    by_name = {metric.name: metric for metric in metrics if not metric.slice}
-    cells = []
-    for name in names:
-        metric = by_name.get(name)
-        interval = f" [{metric.ci_low:.3f}, {metric.ci_high:.3f}]" if metric and metric.ci_low is not None else ""
-        cells.append(f"{metric.value:.3f}{interval}" if metric else "")
-    return cells
+def _scores(metric: Any, evaluation: Any) -> tuple[str, ...]:
+    """Return a metric's name, the interval of the candidate, and the value of every model."""
+    interval = f"{metric.ci_low:.3f} to {metric.ci_high:.3f}" if metric.ci_low is not None else ""
+    values = [
+        next((item.value for item in score.metrics if (item.name, item.slice) == (metric.name, metric.slice)), None)
+        for score in evaluation.scores
+    ]
+    return (metric.name, interval, *("" if value is None else f"{value:.3f}" for value in values))
 
 
 @models.command("evaluate")

@@ -19,7 +19,7 @@ from mediareview.text import OBFUSCATIONS, obfuscate
 from serving.scorers.text import TextClassifier, Thresholds
 
 PRIMARY = "macro_auc"
-BASELINES = ("tfidf-logistic",)
+BASELINES = ("tfidf-logistic", "tfidf-char-logistic")
 VARIANT_WORDS = 80
 """Longest texts that are also scored in disguise: what people write beneath a film is shorter than most e-mails."""
 GENERATED = "generated texts, templates held out"

@@ -33,7 +33,7 @@ LINEAR_CHARACTERS = 1000
 
 
 def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Path) -> None:
-    """Write ``candidate`` and ``baselines/tfidf-logistic``, artifacts that can be served.
+    """Write ``candidate`` and, under ``baselines``, TF-IDF of words and of words and characters; all can be served.
 
     Args:
         prepared_dir: what ``preprocess`` wrote.
@@ -50,14 +50,14 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
     fitting, validation = texts[texts["part"] == "train"], texts[texts["part"] == "validation"]
     normalised, wanted = validation["normalised"].tolist(), targets(validation)
     with step("Training TF-IDF with logistic regression"):
-        baseline = _linear(fitting, (WORDS,))
-        settings = _settings(config, calibrate_independent({"linear": baseline.logits(normalised)}, wanted))
-        directory = out_dir / "baselines" / "tfidf-logistic"
-        summary = "Moderation by TF-IDF of words and logistic regression."
-        card = _card(texts, judged, pins, summary)
-        save_text_model(directory, "moderation", "tfidf-logistic", settings, card, linear=baseline)
-        set_thresholds(directory, validation, judged, config)
         linear = _linear(fitting, (WORDS, CHARACTERS))
+        for name, baseline in (("tfidf-logistic", _linear(fitting, (WORDS,))), ("tfidf-char-logistic", linear)):
+            settings = _settings(config, calibrate_independent({"linear": baseline.logits(normalised)}, wanted))
+            directory = out_dir / "baselines" / name
+            units = " and ".join(f"{kind.unit} {kind.low}-{kind.high}-grams" for kind in baseline.ngrams)
+            card = _card(texts, judged, pins, f"Moderation by TF-IDF of {units} and logistic regression.")
+            save_text_model(directory, "moderation", "tfidf-logistic", settings, card, linear=baseline)
+            set_thresholds(directory, validation, judged, config)
     with step("Fine-tuning the encoder"):
         network = _fine_tuned(fitting, config, checkpoint_dir / "encoder")
     with step("Exporting, calibrating, deriving thresholds"):

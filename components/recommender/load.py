@@ -120,6 +120,9 @@ def _complete(catalogue: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
     for column in CATALOGUE_COLUMNS:
         if column not in catalogue:
             catalogue[column] = None
+        elif catalogue[column].dtype == object:
+            # Where a title has no row, pandas puts NaN, which is neither a text nor a list.
+            catalogue.loc[catalogue[column].isna(), column] = None
     catalogue["kind"] = catalogue["kind"].fillna("film")
     return catalogue
 

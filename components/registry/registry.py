@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,9 @@ class Registry:
         # MLflow logs schema migrations of its own database as if they were the user's business.
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
         from mlflow import MlflowClient
+        from sqlalchemy.exc import SADeprecationWarning
+
+        warnings.filterwarnings("ignore", category=SADeprecationWarning)  # of MLflow's own queries
 
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 

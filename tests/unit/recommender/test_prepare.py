@@ -40,7 +40,8 @@ def test_a_user_with_one_rating_trains_and_is_never_tested():
 
 
 def test_rated_titles_missing_from_the_catalogue_are_named_by_their_id():
-    catalogue = pd.DataFrame({"media_id": ["t0", "unrated"], "title": ["Alien", "Metropolis"], "year": [1979, 1927]})
+    described = {"year": [1979, 1927], "genres": [["Horror"], ["Drama"]], "plot": ["A cat survives.", None]}
+    catalogue = pd.DataFrame({"media_id": ["t0", "unrated"], "title": ["Alien", "Metropolis"], **described})
     prepared = prepare(ratings(some()), catalogue, CONFIG)
     titles = dict(zip(prepared.catalogue["media_id"], prepared.catalogue["title"], strict=True))
     assert titles["t0"] == "Alien"
