@@ -91,10 +91,12 @@ def test_an_insult_is_found_wherever_it_hides_in_a_long_text(trained, before):
     assert rude > calm + 0.1
 
 
-def test_it_beats_the_baseline_and_says_apart_what_nobody_judged(trained):
-    candidate, baseline = trained.evaluation.scores
-    assert candidate.value("macro_auc") > baseline.value("macro_auc")
-    assert candidate.value("auc_abusive") > baseline.value("auc_abusive")
+def test_it_beats_the_baselines_and_says_apart_what_nobody_judged(trained):
+    candidate, *baselines = trained.evaluation.scores
+    assert [baseline.name for baseline in baselines] == ["tfidf-logistic", "tfidf-char-logistic"]
+    for baseline in baselines:
+        assert candidate.value("macro_auc") > baseline.value("macro_auc")
+        assert candidate.value("auc_abusive") > baseline.value("auc_abusive")
     assert candidate.value("flagged_abusive", "film reviews") < 0.05
     assert not [m for m in candidate.metrics if "inappropriate" in m.name and not m.slice]
     assert [m for m in candidate.metrics if m.name == "auc_inappropriate" and "generated" in m.slice]
