@@ -4,11 +4,13 @@ import io
 import logging
 import re
 import time
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pydantic import BaseModel, Field
 from rich.markup import escape
 from rich.status import Status
@@ -146,7 +148,7 @@ def run_locally(name: str, parameters: dict[str, Any]) -> LocalRun:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        with redirect_stdout(narrator):
+        with redirect_stdout(narrator), _no_step_left_behind():
             pipeline(**parameters)
         run.succeeded = True
     except RuntimeError as error:
@@ -160,6 +162,19 @@ def run_locally(name: str, parameters: dict[str, Any]) -> LocalRun:
         narrator.close()
         log.with_suffix(".json").write_text(run.model_dump_json(indent=2))
     return run
+
+
+@contextmanager
+def _no_step_left_behind() -> Iterator[None]:
+    """End the step that runs when the runner is interrupted. It would go on, beside the one of the next run."""
+    before = set(psutil.Process().children())
+    try:
+        yield
+    finally:
+        for shell in set(psutil.Process().children()) - before:
+            for process in [*shell.children(recursive=True), shell]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 def last_run(name: str) -> LocalRun | None:

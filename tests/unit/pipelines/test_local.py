@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
 from pipelines.commands import _pipeline_parameters
-from pipelines.local import LocalRun, _last_words, _Narrator, last_run, run_locally
+from pipelines.local import LocalRun, _last_words, _Narrator, _no_step_left_behind, last_run, run_locally
 
 RUNNER_LOG = """\
 19:05:41.026 - INFO - Executing task \x1b[96m'load'\x1b[0m
@@ -82,6 +83,24 @@ def test_parameters_of_the_pipeline_and_of_the_model_are_told_apart() -> None:
     }
     with pytest.raises(click.BadParameter, match="KEY=VALUE"):
         _pipeline_parameters(("seed",))
+
+
+def test_an_interrupted_run_leaves_no_step_behind() -> None:
+    started: list[psutil.Process] = []
+
+    def run() -> None:
+        with _no_step_left_behind():
+            # A shell with the step in it, as the runner starts it.
+            shell = psutil.Popen(["sh", "-c", "sleep 60; true"])
+            while not shell.children():
+                pass
+            started.extend([shell, *shell.children()])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    gone, alive = psutil.wait_procs(started, timeout=10)
+    assert (len(gone), alive) == (2, [])
 
 
 @pytest.mark.usefixtures("home")
