@@ -11,7 +11,6 @@ from components.preprocessing import check_prepared
 from components.recommender.config import Config
 from components.recommender.content import content_features
 from components.recommender.prepared import Prepared
-from components.recommender.served import served_histories
 from components.recommender.splits import stratified_split, temporal_split
 from mediareview.console import console
 from mediareview.errors import MediaReviewError
@@ -60,6 +59,8 @@ def preprocess(data_dir: Path, config: Config, out_dir: Path) -> None:
     pins = json.loads((data_dir / "pins.json").read_text())
     prepared = replace(prepared, lake_versions=pins)
     if set(FEATURE_TABLES) <= set(pins):
+        from components.recommender.served import served_histories  # Feast takes seconds to import
+
         check_prepared(pins, get_settings())
         prepared = replace(prepared, served=served_histories(prepared, get_settings()))
     prepared.write(out_dir)
