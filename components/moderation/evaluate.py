@@ -129,7 +129,9 @@ def score(
 
 
 def _f1(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
-    return float(2 * (truth & predicted).sum() / max(1, truth.sum() + predicted.sum()))
+    """Return the F1; NaN if there is neither anything to find nor anything found."""
+    either = truth.sum() + predicted.sum()
+    return float(2 * (truth & predicted).sum() / either) if either else float("nan")
 
 
 def _share(counted: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
