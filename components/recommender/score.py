@@ -15,6 +15,7 @@ from components.recommender.histories import Histories, histories_of
 from components.recommender.load import prepare
 from components.recommender.prepared import Prepared
 from components.recommender.recipe import BASELINES, Recipe
+from components.recommender.tune import make_recipe
 from mediareview.artifact import ModelCard, load_manifest
 from mediareview.console import console, step
 from mediareview.errors import MediaReviewError
@@ -22,6 +23,8 @@ from mediareview.evaluation import Metric
 from mediareview.lake import Lake
 from serving.scorers.recommender import Recommender
 
+_KIND = {"head_items", "neighbours", "rating_slope", "ials_iterations", "trend_half_life_days"}
+"""What a recipe takes over from the configuration as it is."""
 KNOWN_SHARE = 0.5
 """Share of a file's titles that the champion must know to be scored as it is."""
 
@@ -31,10 +34,10 @@ def score_file(champion_dir: Path, data: Path, **reading: Any) -> list[Metric]:
 
     The ratings of each user are split 75/25 at random, as in training. Where the champion knows at least half of the
     file's titles (by id, or by name and year if the file's own titles are beside it), it ranks them as it is. Where
-    it does not, no score of the served weights would mean anything: its recipe is then trained again on the file's
-    training part and ranks the held-out part, beside popularity, EASE and iALS with the same hyper-parameters. The
-    slice of each metric says which of the two was done. Ratings the champion was trained on are ranked too well: the
-    file must be new to it.
+    it does not, no score of the served weights would mean anything: a model of its kind is then tuned and trained on
+    the file's training part, as the pipeline would do, and ranks the held-out part, beside popularity, EASE and iALS
+    tuned alike. The slice of each metric says which of the two was done. Ratings the champion was trained on are
+    ranked too well: the file must be new to it.
 
     Args:
         champion_dir: artifact of the champion.
@@ -59,8 +62,10 @@ def score_file(champion_dir: Path, data: Path, **reading: Any) -> list[Metric]:
         catalogue = pd.DataFrame({"media_id": champion.media_ids, "title": champion.titles.names})
         prepared = prepare(linked, catalogue, config.model_copy(update={"content_dimensions": 2}))
         return _served(champion, prepared, config, f"champion as served; it knows {share:.0%} of the titles")
-    console.print(f"Only {share:.0%} of the titles are in the champion's catalogue; its recipe is trained on the file.")
-    return _refitted(prepare(ratings, media, config), recipe, config)
+    console.print(
+        f"Only {share:.0%} of the titles are in the champion's catalogue; a model of its kind is trained on the file."
+    )
+    return _refitted(prepare(ratings, media, config), recipe, champion.manifest.variety, config)
 
 
 def read_file(data: Path, format: str = "auto", **reading: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -136,16 +141,20 @@ def _served(champion: Recommender, prepared: Prepared, config: Config, label: st
         return summary(rank(champion, _cases(prepared, config), candidates)[0], label, config)
 
 
-def _refitted(prepared: Prepared, recipe: Recipe, config: Config) -> list[Metric]:
+def _refitted(prepared: Prepared, recipe: Recipe, variety: str, config: Config) -> list[Metric]:
     cases = _cases(prepared, config)
     rows = prepared.part("random", "train", "validation")
-    recipes = {"champion's recipe": recipe} | {name: recipe.baseline(name) for name in BASELINES}
-    blend = [bucket for item in recipes.values() for bucket in item.blend]
+    kind = config.model_copy(update=recipe.model_dump(include=_KIND) | {"autoencoder": recipe.autoencoder})
     metrics: list[Metric] = []
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
-        with step("Training the champion's recipe and the baselines on the file"):
-            everything = recipe.model_copy(update={"blend": blend})
+        with step("Choosing hyper-parameters and blend on the file"):
+            tuned = make_recipe(prepared, "random", kind, directory / "tuning", directory / "checkpoints")
+        champion = tuned.baseline(variety) if variety in BASELINES else tuned
+        recipes = {f"champion's kind ({variety})": champion} | {name: tuned.baseline(name) for name in BASELINES}
+        blend = [bucket for item in recipes.values() for bucket in item.blend]
+        with step("Training on the file"):
+            everything = tuned.model_copy(update={"blend": blend})
             parts = fit_parts(prepared, rows, everything, directory / "checkpoints", "foreign")
         with step("Ranking"):
             for name, own in recipes.items():
@@ -153,5 +162,5 @@ def _refitted(prepared: Prepared, recipe: Recipe, config: Config) -> list[Metric
                 model = Recommender.load(directory / name)
                 rated = set(prepared.catalogue["media_id"].iloc[prepared.ratings["item"].unique()])
                 candidates = np.array([media_id in rated for media_id in model.media_ids])
-                metrics += summary(rank(model, cases, candidates)[0], f"{name}, trained on the file", config)
+                metrics += summary(rank(model, cases, candidates)[0], f"{name}, tuned and trained on the file", config)
     return metrics
