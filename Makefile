@@ -15,8 +15,8 @@ demo: setup ## From nothing to three trained models behind a local API (8 to 15 
 	@$(BIN)/mediareview up --profile $(PROFILE)
 
 test: setup ## Run every test: unit, integration with real servers, end to end (about 10 minutes)
-	@$(BIN)/pytest -n 2 tests/unit
-	@$(BIN)/pytest tests/integration tests/e2e
+	@$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/integration
+	@$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, import directions and generated schemas
 	@$(BIN)/ruff check .
