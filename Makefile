@@ -14,9 +14,9 @@ setup: ## Create .venv with every dependency of the lock (1 to 5 minutes the fir
 demo: setup ## From nothing to three trained models behind a local API (8 to 15 minutes the first time)
 	@$(BIN)/mediareview up --profile $(PROFILE)
 
-test: setup ## Run every test: unit, integration with real servers, end to end (about 12 minutes)
-	@$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/integration
-	@$(BIN)/pytest tests/e2e
+test: setup ## Run every test: unit, integration with real servers, end to end (about 15 minutes)
+	@$(BIN)/pytest -n 2 tests/unit
+	@$(BIN)/pytest tests/integration tests/e2e
 
 lint: setup ## Check style, types, import directions and generated schemas
 	@$(BIN)/ruff check .

