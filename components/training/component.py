@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-BASE_IMAGE = "mediareview/pipelines-python:latest"
+from mediareview import __version__
+
+BASE_IMAGE = f"mediareview/pipelines:{__version__}"
 """Image of the steps on a cluster. The local runner uses the current environment instead."""
 
 

@@ -16,7 +16,7 @@ from serving.objects.names import (
     VERSION_LABEL,
 )
 
-IMAGE = f"mediareview-ml:{__version__}"
+IMAGE = f"mediareview/serving:{__version__}"
 
 
 def serving_runtime(image: str = IMAGE) -> Object:
