@@ -1,10 +1,15 @@
 """S3 by boto3: the client that settings describe, and the lake's bucket."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
+
+OLD_VERSIONS_DAYS = 30
+"""How long an overwritten or deleted object can be brought back."""
+OLD_UPLOADS_DAYS = 7
 
 
 def s3_client(settings: Settings) -> Any:
@@ -49,6 +54,64 @@ def ensure_bucket(url: str, settings: Settings) -> None:
             f"The bucket {bucket!r} cannot be used: {error}",
             "Check MEDIAREVIEW_LAKE_URL, MEDIAREVIEW_S3_ENDPOINT_URL and the credentials.",
         ) from error
+
+
+def secure_bucket(url: str, settings: Settings, kms_key_id: str = "") -> dict[str, str]:
+    """Create the bucket of an ``s3://`` URL if need be; encrypt it, keep versions for a while, admit no public access.
+
+    Applying it again changes nothing. A server may lack one of these (few but AWS have all): that is told, not raised.
+
+    Args:
+        url: names the bucket.
+        settings: endpoint and credentials, which must be an administrator's.
+        kms_key_id: key of SSE-KMS; empty encrypts with keys of the store (SSE-S3).
+
+    Returns:
+        Protection to ``on``, or to why the server refused it.
+
+    Raises:
+        MediaReviewError: the server cannot be reached, the credentials do not allow it, or the bucket stays without
+            encryption.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    ensure_bucket(url, settings)
+    bucket, client = urlsplit(url).netloc, s3_client(settings)
+    algorithm = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key_id} if kms_key_id else {"SSEAlgorithm": "AES256"}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": algorithm, "BucketKeyEnabled": bool(kms_key_id)}]}
+    lifecycle = {
+        "ID": "mediareview",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": OLD_VERSIONS_DAYS},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": OLD_UPLOADS_DAYS},
+    }
+    nobody = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    steps: dict[str, Callable[[], Any]] = {
+        "encryption": lambda: client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption),
+        "versions": lambda: client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}),
+        "old versions expire": lambda: client.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": [lifecycle]}
+        ),
+        "no public access": lambda: client.put_public_access_block(
+            Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(nobody, True)
+        ),
+    }
+    found: dict[str, str] = {}
+    for name, step in steps.items():
+        try:
+            step()
+            found[name] = "on"
+        except ClientError as error:
+            found[name] = f"refused: {error.response['Error'].get('Message') or error.response['Error'].get('Code')}"
+        except BotoCoreError as error:
+            raise MediaReviewError(f"The bucket {bucket!r} cannot be reached: {error}", "Try again.") from error
+    if found["encryption"] != "on":
+        raise MediaReviewError(
+            f"The bucket {bucket!r} is not encrypted: {found['encryption']}.",
+            "Use the credentials of an administrator of the store, and a key that exists.",
+        )
+    return found
 
 
 def storage_options(settings: Settings) -> dict[str, str]:

@@ -57,7 +57,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         s3_access_key_id=KEY,
         s3_secret_access_key=SECRET,  # type: ignore[arg-type]
     )
-    with (directory / "weed.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+    # Without a key of its own SeaweedFS accepts a bucket's encryption, and then no object.
+    environment = {**os.environ, "WEED_S3_SSE_KEY": SECRET}
+    with (
+        (directory / "weed.log").open("w") as log,
+        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as server,
+    ):
         try:
             wait_until_it_answers(settings, server, directory / "weed.log")
             yield settings
