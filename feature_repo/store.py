@@ -24,8 +24,10 @@ _ROW = "training_set_row"
 
 def open_store(settings: Settings) -> FeatureStore:
     """Return the feature store that the settings describe; nothing is read or written yet."""
-    settings.online_store.parent.mkdir(parents=True, exist_ok=True)
     (settings.root / "features").mkdir(parents=True, exist_ok=True)
+    for file in (settings.online_store_file, settings.feature_registry_file):
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
     return FeatureStore(config=RepoConfig(repo_path=settings.root / "features", **feast_configuration(settings)))
 
 

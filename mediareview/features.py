@@ -32,8 +32,8 @@ def feast_configuration(settings: Settings) -> dict[str, Any]:
     return {
         "project": PROJECT,
         "provider": "local",
-        "registry": {"path": str(settings.root / "features" / "registry.db")},
+        "registry": {"path": str(settings.feature_registry_file or settings.feature_registry_url)},
         "offline_store": {"type": "duckdb"},
-        "online_store": {"type": "sqlite", "path": str(settings.online_store)},
+        "online_store": {"type": "sqlite", "path": str(settings.online_store_file)},
         "entity_key_serialization_version": 3,
     }

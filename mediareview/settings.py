@@ -2,15 +2,22 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mediareview.errors import MediaReviewError
+
+SQLITE = "sqlite:///"
+"""A path follows, relative to the working directory unless it begins with another slash."""
 
 
 class Settings(BaseSettings):
     """Where state lives and which backends are used. The defaults need no server."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIAREVIEW_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MEDIAREVIEW_", env_ignore_empty=True, extra="ignore")
 
     home: Path = Path(".mediareview")
     """Directory of all local state: downloads, lake, features, registry, runs, logs."""
@@ -21,8 +28,30 @@ class Settings(BaseSettings):
     registry_url: str = ""
     """MLflow tracking and registry URI; empty means SQLite in ``HOME/registry``."""
 
-    online_store_path: Path | None = None
-    """SQLite file of Feast's online store; empty means ``HOME/features/online.db``."""
+    online_store_url: SecretStr = SecretStr("")
+    """Feast's online store: ``sqlite:///path``, ``redis://[:password@]host:port/db`` or, with TLS, ``rediss://``;
+    empty means SQLite in ``HOME/features/online.db``."""
+
+    feature_registry_url: str = ""
+    """Feast's registry: a path or ``s3://bucket/key``; empty means ``HOME/features/registry.db``."""
+
+    serving_url: str = ""
+    """Where the InferenceService objects are: ``kubernetes://NAMESPACE``; empty means ``HOME/serving/objects``."""
+
+    pipelines_url: str = ""
+    """Endpoint of the Kubeflow Pipelines API; ``--endpoint`` overrides it."""
+
+    pipelines_token: SecretStr = SecretStr("")
+    """Bearer token for the pipelines API."""
+
+    pipelines_token_path: Path | None = None
+    """File with that token, read anew for each call: a projected service account token is replaced as it expires."""
+
+    pipelines_namespace: str = ""
+    """Namespace of runs where Kubeflow Pipelines serves several users; empty elsewhere."""
+
+    pipelines_config: Path | None = None
+    """YAML file that says how steps run on a cluster: images, service account, secrets, resources."""
 
     s3_endpoint_url: str = ""
     """Endpoint of an S3-compatible server; empty means AWS."""
@@ -50,6 +79,15 @@ class Settings(BaseSettings):
     threads: int = Field(default=2, ge=1)
     """CPU threads a training step or a predictor may use."""
 
+    @model_validator(mode="after")
+    def _known_schemes(self) -> Self:
+        """Refuse a backend that does not exist where it is named, and not where it is first used."""
+        _check("ONLINE_STORE_URL", self.online_store_url.get_secret_value(), ("sqlite", "redis", "rediss"))
+        _check("FEATURE_REGISTRY_URL", self.feature_registry_url, ("", "s3"))
+        _check("SERVING_URL", self.serving_url, ("kubernetes",))
+        _check("PIPELINES_URL", self.pipelines_url, ("http", "https"))
+        return self
+
     @property
     def root(self) -> Path:
         """``home`` as an absolute path."""
@@ -66,9 +104,19 @@ class Settings(BaseSettings):
         return self.registry_url or f"sqlite:///{self.root / 'registry' / 'mlflow.db'}"
 
     @property
-    def online_store(self) -> Path:
-        """Path of the SQLite online store with the default filled in."""
-        return self.online_store_path or self.root / "features" / "online.db"
+    def online_store_file(self) -> Path | None:
+        """SQLite file of the online store with the default filled in; None if the store is a server."""
+        url = self.online_store_url.get_secret_value()
+        if not url:
+            return self.root / "features" / "online.db"
+        return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+    @property
+    def feature_registry_file(self) -> Path | None:
+        """File of Feast's registry with the default filled in; None if it is on S3."""
+        if not self.feature_registry_url:
+            return self.root / "features" / "registry.db"
+        return None if self.feature_registry_url.startswith("s3://") else Path(self.feature_registry_url)
 
     @property
     def inference_services(self) -> Path:
@@ -89,6 +137,22 @@ class Settings(BaseSettings):
     def runs(self) -> Path:
         """Directory of local pipeline runs: outputs, checkpoints and cache."""
         return self.root / "runs"
+
+
+def _check(name: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse a URL of another scheme, or without a host; does not repeat it, for it may hold a password."""
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        scheme, complete = parts.scheme, parts.scheme in ("", "sqlite") or bool(parts.hostname)
+    except ValueError:
+        scheme, complete = "", False
+    if scheme not in schemes:
+        known = " or ".join(f"{known}://" if known else "a path" for known in schemes)
+        raise MediaReviewError(f"MEDIAREVIEW_{name} cannot have the scheme {scheme!r}.", f"Use {known}.")
+    if not complete:
+        raise MediaReviewError(f"MEDIAREVIEW_{name} names nothing after {scheme}://.", "Name it there.")
 
 
 @lru_cache(maxsize=1)

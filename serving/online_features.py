@@ -95,14 +95,14 @@ class OnlineFeatures:
 
     def _open(self) -> Any:
         """Return the store; open it anew if its file was replaced since."""
-        registry = self._settings.root / "features" / "registry.db"
         # Checked first, because Feast and SQLite would create what is missing.
-        files = tuple(path.stat().st_ino for path in (registry, self._settings.online_store))
+        registry, online = self._settings.feature_registry_file, self._settings.online_store_file
+        files = [path.stat().st_ino if path is not None else 0 for path in (registry, online)]
         if self._store is None or files[1] != self._file:
             with _without_torch():
                 from feast import FeatureStore, RepoConfig
 
-            config = RepoConfig(repo_path=registry.parent, **feast_configuration(self._settings))
+            config = RepoConfig(repo_path=self._settings.root / "features", **feast_configuration(self._settings))
             self._store, self._file = FeatureStore(config=config), files[1]
         return self._store
 

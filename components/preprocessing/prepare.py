@@ -205,7 +205,7 @@ def _last(record: Path) -> FeatureSummary | None:
 def _is_current(last: FeatureSummary, lake: Lake, settings: Settings) -> bool:
     """Whether all that the last run wrote is still there."""
     files = [offline_directory(settings) / f"{name}.parquet" for name in FEATURE_TABLES]
-    files += [settings.online_store, settings.root / "features" / "registry.db"]
+    files += [file for file in (settings.online_store_file, settings.feature_registry_file) if file is not None]
     return all(file.is_file() for file in files) and all(
         lake.exists(name) and lake.version(name) == version for name, version in last.versions.items()
     )

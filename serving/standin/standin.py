@@ -42,7 +42,8 @@ class StandIn:
         self._grace_period_s = grace_period_s
         self._environment = {
             "MEDIAREVIEW_HOME": str(settings.root),
-            "MEDIAREVIEW_ONLINE_STORE_PATH": str(settings.online_store),
+            "MEDIAREVIEW_ONLINE_STORE_URL": settings.online_store_url.get_secret_value(),
+            "MEDIAREVIEW_FEATURE_REGISTRY_URL": settings.feature_registry_url,
             "MEDIAREVIEW_THREADS": str(settings.threads),
         }
         self._models: dict[str, ServedModel] = {}

@@ -13,7 +13,7 @@ FOLDER = Path(feature_repo.__file__).parent
 
 def test_the_plain_feast_command_uses_the_store_of_the_default_settings() -> None:
     written = yaml.safe_load((FOLDER / "feature_store.yaml").read_text())
-    built = feast_configuration(Settings(home=FOLDER.parent / ".mediareview", online_store_path=None))
+    built = feast_configuration(Settings(home=FOLDER.parent / ".mediareview"))
     for store in ("registry", "online_store"):
         written[store]["path"] = str((FOLDER / written[store]["path"]).resolve())
     assert written == built

@@ -25,8 +25,53 @@ def test_backends_default_to_the_home_and_are_urls(tmp_path: Path, monkeypatch: 
     assert Settings().lake == "s3://bucket/lake"
 
 
+@pytest.mark.parametrize(
+    ("name", "url", "hint"),
+    [
+        ("serving_url", "http://cluster", "kubernetes://"),
+        ("online_store_url", "postgresql://u:hunter2@host/db", "redis://"),
+        ("online_store_url", "features/online.db", "sqlite://"),
+        ("feature_registry_url", "gs://bucket/key", "a path or s3://"),
+        ("pipelines_url", "cluster:8080", "http://"),
+    ],
+)
+def test_a_backend_that_does_not_exist_is_refused_by_the_name_of_its_setting(name: str, url: str, hint: str) -> None:
+    with pytest.raises(MediaReviewError, match=f"MEDIAREVIEW_{name.upper()}") as refused:
+        Settings(**{name: url})  # type: ignore[arg-type]
+    assert hint in refused.value.hint
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["redis://", "redis://:hunter2@", "rediss://[hunter2"])
+def test_a_backend_without_a_host_is_refused_without_telling_its_password(url: str) -> None:
+    with pytest.raises(MediaReviewError) as refused:
+        Settings(online_store_url=url)  # type: ignore[arg-type]
+    assert "hunter2" not in str(refused.value)
+
+
+def test_feature_stores_are_files_or_servers(tmp_path: Path) -> None:
+    default = Settings(home=tmp_path)
+    assert (default.online_store_file, default.feature_registry_file) == (
+        tmp_path / "features" / "online.db",
+        tmp_path / "features" / "registry.db",
+    )
+    moved = Settings(online_store_url="sqlite:////data/o.db", feature_registry_url="/data/r.db")  # type: ignore[arg-type]
+    assert (moved.online_store_file, moved.feature_registry_file) == (Path("/data/o.db"), Path("/data/r.db"))
+    servers = Settings(online_store_url="redis://host:6379/0", feature_registry_url="s3://bucket/r.db")  # type: ignore[arg-type]
+    assert (servers.online_store_file, servers.feature_registry_file) == (None, None)
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIAREVIEW_PIPELINES_TOKEN_PATH", "")
+    monkeypatch.setenv("MEDIAREVIEW_API_PORT", "")
+    assert Settings().pipelines_token_path is None
+    assert Settings().api_port == 8080
+
+
 def test_a_secret_is_not_printed() -> None:
-    assert "hunter2" not in repr(Settings(s3_secret_access_key="hunter2"))  # type: ignore[arg-type]
+    for name in ("s3_secret_access_key", "pipelines_token"):
+        assert "hunter2" not in repr(Settings(**{name: "hunter2"}))  # type: ignore[arg-type]
+    assert "hunter2" not in repr(Settings(online_store_url="redis://:hunter2@host:6379/0"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("table", CONTRACTS)
