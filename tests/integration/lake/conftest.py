@@ -48,7 +48,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     command = [
         str(Path(sys.executable).with_name("weed")), "server", "-s3", f"-dir={directory}", "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}",
-        f"-s3.port={port}", f"-s3.config={directory / 's3.json'}", "-s3.port.iceberg=0",
+        f"-s3.port={port}", f"-s3.config={directory / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-volume.max=300", "-master.volumeSizeLimitMB=64",
     ]  # fmt: skip
     settings = Settings(
