@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).parents[3]
 OVERLAYS = REPOSITORY / "manifests" / "overlays"
 TABLES = Path(__file__).parent
 """Where ``callers.yaml`` and ``roles.yaml`` of the real overlays lie."""
+SCRIPTS = REPOSITORY / "scripts"
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
@@ -33,8 +34,8 @@ class Render:
     objects: list[Object]
     platform: dict[str, Any]
     """``spec`` of the overlay's ``platform.yaml``: the one place of what an operator changes."""
-    secrets: list[dict[str, Any]] = field(default_factory=list)
-    """Secrets that a script or an operator creates: ``name``, ``namespaces``, ``keys``."""
+    secrets: list[Object] = field(default_factory=list)
+    """Secrets that a script creates: objects with ``stringData``, of which only the keys matter."""
     callers: dict[str, Any] = field(default_factory=dict)
     """Who may open a connection to what; see ``callers.yaml``."""
     roles: dict[str, Any] = field(default_factory=dict)
@@ -86,18 +87,31 @@ def parse(text: str) -> list[Object]:
 
 
 @functools.cache
-def load(directory: Path, tables: Path = TABLES) -> Render:
-    """Render an overlay, once, and read what belongs to it."""
+def load(directory: Path, tables: Path = TABLES, scripts: Path = SCRIPTS) -> Render:
+    """Render an overlay, once, and read what belongs to it.
+
+    Args:
+        directory: the overlay; ``platform.yaml`` lies in it.
+        tables: where ``callers.yaml`` and ``roles.yaml`` lie.
+        scripts: where ``NAME-secrets`` lies if the overlay's secrets are made by a script.
+    """
     platform = read_yaml(directory / "platform.yaml").get("spec", {})
-    declared = read_yaml(directory / "secrets.yaml").get("secrets", [])
     return Render(
         name=directory.name,
         objects=parse(kustomize(directory)),
         platform=platform,
-        secrets=declared,
+        secrets=run_secrets(scripts / f"{directory.name}-secrets"),
         callers=read_table(tables / "callers.yaml", directory.name, platform),
         roles=read_table(tables / "roles.yaml", directory.name, platform),
     )
+
+
+def run_secrets(script: Path) -> list[Object]:
+    """Return the Secrets that a script prints as a List; none where there is no script."""
+    if not script.exists():
+        return []
+    printed = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout
+    return list(yaml.safe_load(printed)["items"])
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
