@@ -10,8 +10,8 @@ import pytest
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
-from pipelines.commands import _pipeline_parameters
 from pipelines.local import LocalRun, _last_words, _Narrator, _no_step_left_behind, last_run, run_locally
+from pipelines.pipeline_commands import _pipeline_parameters
 
 RUNNER_LOG = """\
 19:05:41.026 - INFO - Executing task \x1b[96m'load'\x1b[0m
