@@ -40,11 +40,13 @@ class KubernetesError(MediaReviewError):
         message: what went wrong.
         hint: what to do about it.
         status: HTTP status of the answer; 0 if there was none.
+        unknown_kind: whether the cluster does not know such objects at all.
     """
 
-    def __init__(self, message: str, hint: str = "", status: int = 0) -> None:
+    def __init__(self, message: str, hint: str = "", status: int = 0, *, unknown_kind: bool = False) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.unknown_kind = unknown_kind
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,7 @@ def answer_failure(status: int, body: bytes, verb: str, resource: Resource) -> K
             f"The cluster does not know {resource.qualified_name} of {resource.api_version}.",
             "Install what brings its CustomResourceDefinition: mediareview doctor --cluster tells what is missing.",
             status,
+            unknown_kind=True,
         )
     said = said or body.decode(errors="replace").strip()[:300]
     return KubernetesError(f"Kubernetes did not {verb} {resource}: {said} (status {status})", "", status)

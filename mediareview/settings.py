@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     moderation_timeout_s: float = Field(default=10.0, gt=0, le=60)
     """How long the API waits for a predictor, retry included, before it answers 503."""
 
+    deploy_timeout_s: float = Field(default=600.0, gt=0)
+    """How long a deployment on a cluster waits for the new version to answer."""
+
     predictor_concurrency: int = Field(default=128, ge=1)
     """Calls the API has open to one predictor at a time; more get 503 at once."""
 
@@ -117,6 +120,11 @@ class Settings(BaseSettings):
         if not self.feature_registry_url:
             return self.root / "features" / "registry.db"
         return None if self.feature_registry_url.startswith("s3://") else Path(self.feature_registry_url)
+
+    @property
+    def serving_namespace(self) -> str:
+        """Namespace of the InferenceService objects; empty if they are in a directory."""
+        return urlsplit(self.serving_url).hostname or ""
 
     @property
     def inference_services(self) -> Path:

@@ -3,16 +3,18 @@
 from typing import Any
 
 from mediareview import __version__
-from serving.objects.directory import Object
+from mediareview.kubernetes import Object
 from serving.objects.names import (
     CONTAINER_NAME,
     DEPLOYMENT_MODE_ANNOTATION,
     HTTP_PORT,
     INFERENCE_SERVICE,
+    INFERENCE_SERVICES,
     MODEL_FORMATS,
     MODEL_MOUNT,
     RUNTIME_NAME,
     SERVING_RUNTIME,
+    SERVING_RUNTIMES,
     VERSION_LABEL,
 )
 
@@ -57,7 +59,7 @@ def serving_runtime(image: str = IMAGE) -> Object:
     )
     return _plain(
         V1alpha1ServingRuntime(
-            api_version="serving.kserve.io/v1alpha1",
+            api_version=SERVING_RUNTIMES[0],
             kind=SERVING_RUNTIME,
             metadata=V1ObjectMeta(name=RUNTIME_NAME),
             spec=V1alpha1ServingRuntimeSpec(
@@ -93,7 +95,7 @@ def inference_service(name: str, artifact_uri: str, version: str) -> Object:
     labels = {VERSION_LABEL: version}
     return _plain(
         V1beta1InferenceService(
-            api_version="serving.kserve.io/v1beta1",
+            api_version=INFERENCE_SERVICES[0],
             kind=INFERENCE_SERVICE,
             metadata=V1ObjectMeta(name=name, labels=labels, annotations={DEPLOYMENT_MODE_ANNOTATION: "Standard"}),
             spec=V1beta1InferenceServiceSpec(
@@ -110,6 +112,17 @@ def inference_service(name: str, artifact_uri: str, version: str) -> Object:
             ),
         )
     )
+
+
+def served_version(name: str, artifact_uri: str, version: str) -> Object:
+    """Return what to merge into a declared InferenceService so that it serves a version, and nothing else of it."""
+    labels = {VERSION_LABEL: version}
+    return {
+        "apiVersion": INFERENCE_SERVICES[0],
+        "kind": INFERENCE_SERVICE,
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"predictor": {"labels": labels, "model": {"storageUri": artifact_uri}}},
+    }
 
 
 def _plain(typed: Any) -> Object:

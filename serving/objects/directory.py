@@ -11,18 +11,13 @@ from typing import Any
 import yaml
 
 from mediareview.errors import MediaReviewError
+from mediareview.kubernetes import Object
 from serving.objects.names import INFERENCE_SERVICE, SERVING_RUNTIME
-
-Object = dict[str, Any]
-"""A Kubernetes object as plain data: apiVersion, kind, metadata, spec, status."""
+from serving.objects.store import conflict, merge, missing
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class ConflictError(MediaReviewError):
-    """Somebody else changed the object since it was read."""
 
 
 class ObjectDirectory:
@@ -52,14 +47,12 @@ class ObjectDirectory:
         """Return an object.
 
         Raises:
-            MediaReviewError: there is none of that name and kind, or its file holds no object.
+            MissingError: there is none of that name and kind.
+            MediaReviewError: its file holds no object.
         """
         found = self._read(self._path(kind, name))
         if found is None:
-            raise MediaReviewError(
-                f"There is no {kind} {name!r} in {self.path}.",
-                f"Deploy it: mediareview pipeline run train-{name} --local" if kind == INFERENCE_SERVICE else "",
-            )
+            raise missing(kind, name, str(self.path))
         return found
 
     def apply(self, manifest: Object) -> bool:
@@ -68,9 +61,7 @@ class ObjectDirectory:
         Returns:
             Whether anything changed.
         """
-        return self._write(
-            manifest["kind"], manifest["metadata"]["name"], lambda stored: _merge(stored or {}, manifest)
-        )
+        return self._write(manifest["kind"], manifest["metadata"]["name"], lambda stored: merge(stored or {}, manifest))
 
     def replace(self, manifest: Object) -> bool:
         """Replace an object's metadata and spec with what was read and changed; the stored status is kept.
@@ -182,18 +173,6 @@ class ObjectDirectory:
             yield
 
 
-def _merge(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return deepcopy(patch)
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merge(merged.get(key), value)
-    return merged
-
-
 def _content(item: Object) -> Object:
     """Return an object without what writing itself changes."""
     bookkeeping = ("resourceVersion", "generation")
@@ -204,4 +183,4 @@ def _content(item: Object) -> Object:
 def _check_version(stored: Object | None, kind: str, name: str, version: str) -> None:
     current = (stored or {}).get("metadata", {}).get("resourceVersion", "")
     if current != version:
-        raise ConflictError(f"{kind} {name!r} was changed by somebody else.", "Read it again and repeat the change.")
+        raise conflict(kind, name)

@@ -1,7 +1,12 @@
 """Names that the objects, the runtime and their readers share."""
 
 INFERENCE_SERVICE = "InferenceService"
+INFERENCE_SERVICES = ("serving.kserve.io/v1beta1", "inferenceservices")
+"""API version and plural of the kind."""
+
 SERVING_RUNTIME = "ServingRuntime"
+SERVING_RUNTIMES = ("serving.kserve.io/v1alpha1", "servingruntimes")
+"""API version and plural of the kind."""
 
 RUNTIME_NAME = "mediareview"
 MODEL_FORMATS = ("mediareview-recommender", "mediareview-sentiment", "mediareview-moderation")
