@@ -20,6 +20,9 @@ def check(render: Render) -> Iterator[Complaint]:
     for policy in render.of("NetworkPolicy"):
         spec, here = policy["spec"], namespace_of(policy)
         selector = spec.get("podSelector") or {}
+        if not selector and here not in render.namespaces:
+            problem = f"cuts off the pods of {here} that are not ours: the overlay does not make that namespace"
+            yield Complaint(policy, "spec.podSelector", problem, "select app.kubernetes.io/part-of: mediareview")
         if selector and not any(party.namespace == here and matches(selector, party.labels) for party in parties):
             yield Complaint(policy, "spec.podSelector", "selects no pod", "correct the labels, or remove the policy")
         for way, peers in (("ingress", "from"), ("egress", "to")):
