@@ -198,7 +198,13 @@ class KubernetesApi:
             delay_s: seconds before the answer.
             retry_after_s: the answer's Retry-After.
         """
-        self._faults.append(_Fault(status, verb, times, delay_s, retry_after_s))
+        with self._changed:
+            self._faults.append(_Fault(status, verb, times, delay_s, retry_after_s))
+
+    def recover(self) -> None:
+        """Fail no more."""
+        with self._changed:
+            self._faults.clear()
 
     def expire(self) -> None:
         """Forget all events: who watches from an earlier resourceVersion is told 410 Gone."""

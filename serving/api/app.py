@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from mediareview import __version__
 from mediareview.settings import Settings
-from serving.api.directory import DeployedPredictors, PredictorDirectory
+from serving.api.directory import PredictorDirectory, open_directory
 from serving.api.endpoints import feedback, operations, recommendations, texts
 from serving.api.metrics import ApiMetrics
 from serving.api.middleware import REQUEST_ID_HEADER, RequestMiddleware
@@ -33,8 +33,11 @@ def create_app(settings: Settings, predictors: PredictorDirectory | None = None)
     Args:
         settings: timeouts, limits, and where events go.
         predictors: knows where the predictors are; by default the deployed InferenceService objects say it.
+
+    Raises:
+        MediaReviewError: they are on a cluster that is not known here.
     """
-    directory = predictors or DeployedPredictors(settings.inference_services)
+    directory = predictors or open_directory(settings)
     metrics = ApiMetrics()
     services = Services.from_settings(settings, directory, metrics)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mediareview.errors import MediaReviewError
+from mediareview.settings import Settings
 from serving.objects import Object, ObjectDirectory, Variant, variants
 
 logger = logging.getLogger(__name__)
@@ -28,11 +29,33 @@ class Deployment:
 class PredictorDirectory(Protocol):
     """Knows where the predictors of each model answer."""
 
+    problem: str = ""
+    """Why it does not know, if it does not."""
+
     def find(self, model: str) -> Deployment | None:
         """Return the predictors of a model; None if it is not deployed. Is called for each request: must not block."""
 
+    async def open(self) -> None:
+        """Begin to look."""
 
-class DeployedPredictors:
+    async def close(self) -> None:
+        """Look no more."""
+
+
+def open_directory(settings: Settings) -> PredictorDirectory:
+    """Return the predictors of the cluster's namespace, or else those that the stand-in runs.
+
+    Raises:
+        MediaReviewError: the cluster is not known here.
+    """
+    if settings.serving_namespace:
+        from serving.api.watch import WatchedPredictors
+
+        return WatchedPredictors(settings.serving_namespace)
+    return DeployedPredictors(settings.inference_services)
+
+
+class DeployedPredictors(PredictorDirectory):
     """The predictors of a directory of InferenceService objects.
 
     Args:
@@ -54,12 +77,18 @@ class DeployedPredictors:
             self._refresh()
         return self._deployments.get(model)
 
+    async def open(self) -> None:
+        """Do nothing: the directory is read when somebody asks."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
     def _refresh(self) -> None:
         fingerprint = self._objects.fingerprint()
         if fingerprint == self._fingerprint:
             return
         try:
-            self._deployments = {item["metadata"]["name"]: _deployment(item) for item in self._objects.list()}
+            self._deployments = {item["metadata"]["name"]: deployment_of(item) for item in self._objects.list()}
             self._fingerprint, self._complaint = fingerprint, ""
         except (MediaReviewError, OSError, KeyError, TypeError, ValueError) as error:
             # What was known still holds: a file that somebody is editing must not take the models away.
@@ -68,7 +97,8 @@ class DeployedPredictors:
                 logger.error("The objects cannot be read: %s", error)
 
 
-def _deployment(service: Object) -> Deployment:
+def deployment_of(service: Object) -> Deployment:
+    """Return what an InferenceService says of its predictors."""
     conditions = (service.get("status") or {}).get("conditions") or []
     message = next((item.get("message", "") for item in conditions if item["type"] == "Ready"), "")
     return Deployment(variants(service), message)

@@ -65,7 +65,7 @@ class ApiMetrics:
         )
         self._predictor = Histogram(
             "mediareview_api_predictor_seconds",
-            "Time a predictor took, by outcome (ok, refused, timeout, overloaded, failed, cancelled).",
+            "Time a predictor took, by outcome (ok, refused, gone, timeout, overloaded, failed, cancelled).",
             ["model", "version", "variant", "outcome"],
             buckets=SECONDS,
             registry=registry,

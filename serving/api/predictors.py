@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 1.0
 KEEPALIVE_S = 30.0
 """Below the 65 s after which KServe closes an idle connection, so that none is closed while it is taken."""
+CALLS_PER_CONNECTION = 500
+"""One call in so many gives its connection up. A Service balances connections and not calls: else pods that were added
+would wait for their share."""
 RETRY_DELAY_S = 0.05
 READY_TIMEOUT_S = 1.0
 RETRY_AFTER_S = 2.0
@@ -56,8 +59,8 @@ class Readiness(BaseModel):
     """Why it is not ready."""
 
 
-class _RefusedError(Exception):
-    """Nobody listens at a predictor's address."""
+class _GoneError(Exception):
+    """Nobody listens at a predictor's address, or who did has gone without a word of an answer."""
 
 
 class PredictorClient(Generic[Prediction]):
@@ -89,6 +92,7 @@ class PredictorClient(Generic[Prediction]):
         self._concurrency = concurrency
         self._metrics = metrics
         self._in_flight = 0
+        self._calls = 0
         self._breaker = Breaker()
         self._session: aiohttp.ClientSession
         self._silent_until = 0.0
@@ -125,8 +129,8 @@ class PredictorClient(Generic[Prediction]):
             async with asyncio.timeout(self._timeout_s) as deadline:
                 try:
                     predictions, served = await self._call(self._choose(), body, request_id, deadline)
-                except _RefusedError:
-                    # It was not even received, so it may be sent again; perhaps the predictor has moved.
+                except _GoneError:
+                    # A prediction changes nothing, so it may be asked for again: of another pod, or where it has moved.
                     await asyncio.sleep(RETRY_DELAY_S)
                     predictions, served = await self._call(self._choose(), body, request_id, deadline)
         except TimeoutError:
@@ -136,8 +140,8 @@ class PredictorClient(Generic[Prediction]):
                 "Try again later, or with fewer or shorter items.",
                 retry_after_s=RETRY_AFTER_S,
             ) from None
-        except _RefusedError:
-            raise self._unavailable("nobody listens at its address") from None
+        except _GoneError:
+            raise self._unavailable("nobody answers at its address") from None
         finally:
             self._in_flight -= 1
         if len(predictions) != len(instances):
@@ -148,7 +152,7 @@ class PredictorClient(Generic[Prediction]):
         """Ask the stable predictor whether it is ready."""
         deployment = self._directory.find(self.model)
         if deployment is None:
-            return Readiness(ready=False, reason="it is not deployed")
+            return Readiness(ready=False, reason=self._directory.problem or "it is not deployed")
         variant = deployment.variants[0]
         if variant.url is None:
             return Readiness(ready=False, version=variant.version, reason=deployment.message or "nothing runs it")
@@ -160,15 +164,17 @@ class PredictorClient(Generic[Prediction]):
                 ready = response.status == HTTPStatus.OK
         except (aiohttp.ClientError, OSError) as error:
             self._warn(f"readiness: {error!r}")
-            return Readiness(ready=False, version=variant.version, reason="it does not answer")
+            return Readiness(ready=False, version=variant.version, reason=deployment.message or "it does not answer")
         return Readiness(ready=ready, version=variant.version, reason="" if ready else "it is loading")
 
     def _choose(self) -> Variant:
         """Return the variant to call, unless it is known to be down."""
         deployment = self._directory.find(self.model)
         if deployment is None:
+            if self._directory.problem:
+                raise self._unavailable("where it is deployed is not known, see /readyz")
             raise self._unavailable(
-                f"it is not deployed (mediareview pipeline run train-{self.model} --local)", NOT_DEPLOYED_RETRY_AFTER_S
+                f"it is not deployed (mediareview pipeline run train-{self.model})", NOT_DEPLOYED_RETRY_AFTER_S
             )
         variant = choose_variant(deployment)
         if variant.url is None:
@@ -183,13 +189,15 @@ class PredictorClient(Generic[Prediction]):
         self, variant: Variant, body: bytes, request_id: str, deadline: asyncio.Timeout
     ) -> tuple[list[Prediction], Served]:
         served = Served(self.model, variant.version, variant.name)
+        headers = {"Content-Type": "application/json", "X-Request-ID": request_id}
+        self._calls += 1
+        if self._calls % CALLS_PER_CONNECTION == 0:
+            headers["Connection"] = "close"
         outcome = "failed"
         started = time.perf_counter()
         try:
             async with self._session.post(
-                f"{variant.url}/v1/models/{self.model}:predict",
-                data=body,
-                headers={"Content-Type": "application/json", "X-Request-ID": request_id},
+                f"{variant.url}/v1/models/{self.model}:predict", data=body, headers=headers
             ) as response:
                 answer = await response.read()
             self._breaker.succeeded()
@@ -210,9 +218,10 @@ class PredictorClient(Generic[Prediction]):
         except (aiohttp.ClientError, OSError) as error:
             self._breaker.failed()
             self._warn(repr(error))
-            if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
-                outcome = "refused"
-                raise _RefusedError from None
+            refused = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
+            if refused or isinstance(error, aiohttp.ServerDisconnectedError):
+                outcome = "refused" if refused else "gone"
+                raise _GoneError from None
             if isinstance(error, TimeoutError):
                 outcome = "timeout"
                 raise

@@ -26,6 +26,7 @@ class Services:
     moderation: PredictorClient[ModerationPrediction]
     events: EventLog
     metrics: ApiMetrics
+    directory: PredictorDirectory
 
     @classmethod
     def from_settings(cls, settings: Settings, directory: PredictorDirectory, metrics: ApiMetrics) -> "Services":
@@ -47,6 +48,7 @@ class Services:
             client("moderation", ModerationPrediction, settings.moderation_timeout_s),
             EventLog(Journal(settings.events / "feedback"), committed=metrics.committed),
             metrics,
+            directory,
         )
 
     @property
@@ -60,6 +62,8 @@ class Services:
         async with AsyncExitStack() as stack:
             await self.events.start()
             stack.push_async_callback(self.events.close)
+            await self.directory.open()
+            stack.push_async_callback(self.directory.close)
             for client in self.clients:
                 await client.open()
                 stack.push_async_callback(client.close)

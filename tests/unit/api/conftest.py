@@ -46,6 +46,8 @@ def moderate(instance: dict[str, Any]) -> dict[str, Any]:
 class Predictors:
     """The predictors of all models: one server, and a directory that knows its address."""
 
+    problem = ""
+
     def __init__(self) -> None:
         self.models: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "recommender": recommend,
@@ -72,6 +74,12 @@ class Predictors:
         if model in self.deployments:
             return self.deployments[model]
         return Deployment([Variant("stable", self.version, 100, self.url)])
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
 
     def down(self, model: str, message: str = "") -> None:
         self.deployments[model] = Deployment([Variant("stable", self.version, 100, None)], message)
