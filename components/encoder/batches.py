@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from components.encoder.processes import ALONE, Processes
 from serving.scorers.encoder import cut_middle, load_tokenizer
 
 
@@ -28,12 +29,19 @@ class LengthBatches:
         batch_texts: texts in a batch.
         seed: of the order.
         epoch: number of the epoch, from 0.
+        processes: those that share each batch; this one gets every ``processes.count``-th text of it.
     """
 
     def __init__(
-        self, sequences: Sequence[Tensor], targets: NDArray[np.generic], batch_texts: int, seed: int, epoch: int
+        self,
+        sequences: Sequence[Tensor],
+        targets: NDArray[np.generic],
+        batch_texts: int,
+        seed: int,
+        epoch: int,
+        processes: Processes = ALONE,
     ) -> None:
-        self._sequences, self._targets = sequences, targets
+        self._sequences, self._targets, self._processes = sequences, targets, processes
         random = np.random.default_rng((seed, epoch))
         # Noise on the length mixes neighbours, so that batches differ between epochs.
         length = np.array([len(sequence) for sequence in sequences]) * random.uniform(0.9, 1.1, len(sequences))
@@ -45,9 +53,14 @@ class LengthBatches:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield sequences, mask and targets of each batch."""
-        for rows in self._batches:
-            yield *pad([self._sequences[row] for row in rows]), torch.as_tensor(self._targets[rows])
+        """Yield sequences, mask and targets of each batch, or of this process' share of it.
+
+        Where a batch has fewer texts than there are processes, the others get one of its texts without a target.
+        """
+        for batch in self._batches:
+            rows = batch[self._processes.rank :: self._processes.count]
+            read = rows if len(rows) else batch[:1]
+            yield *pad([self._sequences[row] for row in read]), torch.as_tensor(self._targets[rows])
 
 
 def pad(sequences: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
@@ -100,10 +99,3 @@ class _PassThrough(nn.Module):
 
     def forward(self, inputs_embeds: Tensor, **_: object) -> Tensor:
         return inputs_embeds
-
-
-def masked_targets_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy over judged labels; NaN targets count for nothing. Shapes [texts, labels]."""
-    judged = ~torch.isnan(targets)
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(targets), reduction="none")
-    return (loss * judged).sum() / judged.sum().clamp(min=1)

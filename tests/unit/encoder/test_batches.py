@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.encoder.batches import LengthBatches, in_length_order, pad, tokenize
+from components.encoder.processes import Processes
 from serving.scorers.encoder import cut_middle
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=40)
@@ -20,6 +21,22 @@ def test_an_epoch_holds_every_text_once_with_its_target(lengths, batch_texts, ep
             assert ids[row][mask[row].bool()].tolist() == sequences[target].tolist()
             seen.append(target)
     assert sorted(seen) == list(range(len(lengths)))
+
+
+@given(LENGTHS, st.integers(1, 8), st.integers(1, 5))
+def test_several_processes_share_each_batch_of_one(lengths, batch_texts, count):
+    sequences = [torch.full((length,), row + 1) for row, length in enumerate(lengths)]
+    arguments = (sequences, np.arange(len(lengths)), batch_texts, 1, 0)
+    shared = [LengthBatches(*arguments, Processes(rank, count)) for rank in range(count)]
+    for batch, *shares in zip(LengthBatches(*arguments), *shared, strict=True):
+        for ids, mask, targets in shares:
+            assert len(ids) == max(1, len(targets)), "who has no text of its own reads one without a target"
+            for row, target in enumerate(targets.tolist()):
+                assert ids[row][mask[row].bool()].tolist() == sequences[target].tolist()
+        read = [target for *_, targets in shares for target in targets.tolist()]
+        assert sorted(read) == sorted(batch[2].tolist())
+        sizes = [len(targets) for *_, targets in shares]
+        assert max(sizes) - min(sizes) <= 1
 
 
 def test_the_order_follows_from_seed_and_epoch():

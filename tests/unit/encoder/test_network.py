@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from components.encoder.batches import pad
-from components.encoder.network import TextEncoder, masked_targets_loss
+from components.encoder.network import TextEncoder
 
 SEQUENCES = [torch.tensor([2, 4, 6, 3]), torch.tensor([2, 5, 3])]
 
@@ -36,11 +36,3 @@ def test_lower_layers_learn_slower(tiny_encoder):
     network = TextEncoder(tiny_encoder, 3)
     rates = [group["lr"] for group in network.parameter_groups(1e-4, 0.5)]
     assert rates == [1e-3, 1e-4, 0.5e-4, 0.25e-4, 0.125e-4]
-
-
-def test_what_nobody_judged_does_not_count_in_the_loss():
-    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
-    judged = torch.tensor([[1.0, float("nan")], [float("nan"), float("nan")]])
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits[0, 0], torch.tensor(1.0))
-    torch.testing.assert_close(masked_targets_loss(logits, judged), expected)
-    assert masked_targets_loss(logits, torch.full((2, 2), float("nan"))) == 0

@@ -3,7 +3,7 @@ import pytest
 
 from components.encoder.config import EncoderConfig
 from components.encoder.export import check_parity, export, smaller_if_as_good
-from components.encoder.training import FineTuning, fine_tune, predict
+from components.encoder.training import FineTuning, fine_tune, is_finished, predict
 from mediareview.errors import MediaReviewError
 from serving.scorers.encoder import OnnxEncoder
 
@@ -53,6 +53,15 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path, monkeypa
     resumed = predict(fine_tune(TEXTS, LABELS, 2, config, 7, 1, tmp_path / "broken"), TEXTS, 16)
     assert set(epochs) == {1, 2}
     np.testing.assert_array_equal(resumed, straight)
+
+
+def test_a_finished_training_is_read_from_its_checkpoint(network, tmp_path, monkeypatch):
+    monkeypatch.delattr(FineTuning, "training_step")
+    assert is_finished(tmp_path / "checkpoints", CONFIG)
+    again = fine_tune(TEXTS, LABELS, 2, CONFIG, 7, 1, tmp_path / "checkpoints")
+    np.testing.assert_array_equal(predict(again, TEXTS, 16), predict(network, TEXTS, 16))
+    assert not is_finished(tmp_path / "checkpoints", CONFIG.model_copy(update={"epochs": 4}))
+    assert not is_finished(tmp_path, CONFIG)
 
 
 def test_the_export_answers_as_the_network_and_int_8_nearly_so(network, tmp_path):
