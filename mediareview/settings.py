@@ -1,5 +1,6 @@
 """Every backend is a URL: one settings object, read from ``MEDIAREVIEW_*`` environment variables."""
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -37,6 +38,10 @@ class Settings(BaseSettings):
 
     serving_url: str = ""
     """Where the InferenceService objects are: ``kubernetes://NAMESPACE``; empty means ``HOME/serving/objects``."""
+
+    engine_url: str = ""
+    """What computes features: ``duckdb://``, also if empty; ``spark://MASTER``, for example ``spark://local[2]``, or
+    ``spark://`` in a job that spark-submit started; ``kubernetes://NAMESPACE`` starts such a job there."""
 
     pipelines_url: str = ""
     """Endpoint of the Kubeflow Pipelines API; ``--endpoint`` overrides it."""
@@ -82,6 +87,19 @@ class Settings(BaseSettings):
     threads: int = Field(default=2, ge=1)
     """CPU threads a training step or a predictor may use."""
 
+    training_nodes: int = Field(default=1, ge=1)
+    """Nodes on which an encoder is fine-tuned; if there are several, as a TrainJob of Kubeflow Trainer."""
+
+    training_processes_per_node: int = Field(default=1, ge=1)
+    """Processes that fine-tune it together on each node: one a GPU, or a few on a machine with many cores."""
+
+    training_resources_per_node: dict[str, str] = {}
+    """What each node of a TrainJob gets, as JSON: ``{"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "1"}``; empty means
+    what the TrainingRuntime says."""
+
+    training_timeout_s: float = Field(default=18_000, gt=0)
+    """How long a TrainJob may take, its wait for nodes included."""
+
     @model_validator(mode="after")
     def _known_schemes(self) -> Self:
         """Refuse a backend that does not exist where it is named, and not where it is first used."""
@@ -89,6 +107,11 @@ class Settings(BaseSettings):
         _check("FEATURE_REGISTRY_URL", self.feature_registry_url, ("", "s3"))
         _check("SERVING_URL", self.serving_url, ("kubernetes",))
         _check("PIPELINES_URL", self.pipelines_url, ("http", "https"))
+        if not re.fullmatch(r"|duckdb://|spark://\S*|kubernetes://[a-z0-9-]+", self.engine_url):
+            raise MediaReviewError(
+                f"MEDIAREVIEW_ENGINE_URL names no engine: {self.engine_url!r}.",
+                "Use duckdb://, spark://MASTER (for example spark://local[2]) or kubernetes://NAMESPACE.",
+            )
         return self
 
     @property
