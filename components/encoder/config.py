@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ENCODER = "encoder"
+"""Folder of the fine-tuning among the checkpoints of a training."""
+
 
 class EncoderConfig(BaseModel):
     """Parameters of the fine-tuning."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.encoder.config import ENCODER
 from components.linear import fit_linear
 from components.linear.training import WORDS
 from components.moderation.config import Config
@@ -59,7 +60,7 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
             save_text_model(directory, "moderation", "tfidf-logistic", settings, card, linear=baseline)
             set_thresholds(directory, validation, judged, config)
     with step("Fine-tuning the encoder"):
-        network = _fine_tuned(fitting, config, checkpoint_dir / "encoder")
+        network = fine_tune_encoder(prepared_dir, config, checkpoint_dir)
     with step("Exporting, calibrating, deriving thresholds"):
         from components.encoder.export import export, smaller_if_as_good
 
@@ -85,7 +86,35 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
         )
         set_thresholds(out_dir / "candidate", validation, judged, config)
     shutil.rmtree(work_dir)
-    shutil.rmtree(checkpoint_dir / "encoder")
+    shutil.rmtree(checkpoint_dir / ENCODER)
+
+
+def fine_tune_encoder(prepared_dir: Path, config: Config, checkpoint_dir: Path) -> "TextEncoder":
+    """Fine-tune the encoder: the part of ``train`` that several processes can do together.
+
+    Args:
+        prepared_dir: what ``preprocess`` wrote.
+        config: how to train.
+        checkpoint_dir: where the checkpoint is kept; a finished training is read from it.
+    """
+    from components.encoder.training import fine_tune
+
+    texts = pd.read_parquet(prepared_dir / TEXTS)
+    texts = texts[texts["part"] == "train"]
+    long = texts["normalised"].str.count(" ") >= LONG_WORDS
+    parts = [texts[~long]]
+    for _, rows in texts[long].groupby("source"):
+        parts.append(rows.iloc[first_by_hash(rows["normalised"].tolist(), config.max_long_texts, config.seed)])
+    read = pd.concat(parts)
+    return fine_tune(
+        read["normalised"].tolist(),
+        targets(read),
+        len(CATEGORIES),
+        config.encoder,
+        config.seed,
+        config.threads,
+        checkpoint_dir / ENCODER,
+    )
 
 
 def targets(texts: pd.DataFrame) -> NDArray[np.float64]:
@@ -112,25 +141,6 @@ def _macro_auc(texts: pd.DataFrame, judged: list[str], scores: NDArray[np.float6
 def _linear(texts: pd.DataFrame, ngrams: tuple[Ngrams, ...]) -> LinearText:
     return fit_linear(
         [text[:LINEAR_CHARACTERS] for text in texts["normalised"]], targets(texts), multilabel=True, ngrams=ngrams
-    )
-
-
-def _fine_tuned(texts: pd.DataFrame, config: Config, checkpoint_dir: Path) -> "TextEncoder":
-    from components.encoder.training import fine_tune
-
-    long = texts["normalised"].str.count(" ") >= LONG_WORDS
-    parts = [texts[~long]]
-    for _, rows in texts[long].groupby("source"):
-        parts.append(rows.iloc[first_by_hash(rows["normalised"].tolist(), config.max_long_texts, config.seed)])
-    read = pd.concat(parts)
-    return fine_tune(
-        read["normalised"].tolist(),
-        targets(read),
-        len(CATEGORIES),
-        config.encoder,
-        config.seed,
-        config.threads,
-        checkpoint_dir,
     )
 
 

@@ -3,11 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from components.encoder.config import ENCODER
 from components.linear import fit_linear
 from components.sentiment.config import LABELS, Config
 from components.sentiment.load import TEXTS
@@ -18,6 +20,9 @@ from mediareview.console import console, step
 from mediareview.text import NormaliserSettings
 from serving.scorers.linear import LinearText
 from serving.scorers.text import TextSettings
+
+if TYPE_CHECKING:
+    from components.encoder.network import TextEncoder
 
 BASELINES = {"tfidf-logistic": False, "tfidf-logistic-balanced": True}
 """Name of a baseline to whether its classes weigh the same."""
@@ -51,7 +56,7 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
         _train_baselines(pd.concat([fitting[fitting["benchmark"]], validation]), pins, out_dir / "baselines")
         linear = _linear(fitting, balanced=True)
     with step("Fine-tuning the encoder"):
-        network = _fine_tuned(fitting, config, checkpoint_dir / "encoder")
+        network = fine_tune_encoder(prepared_dir, config, checkpoint_dir)
     with step("Exporting, calibrating"):
         from components.encoder.export import export, smaller_if_as_good
 
@@ -76,7 +81,32 @@ def train(prepared_dir: Path, config: Config, out_dir: Path, checkpoint_dir: Pat
             linear=linear,
         )
     shutil.rmtree(work_dir)
-    shutil.rmtree(checkpoint_dir / "encoder")
+    shutil.rmtree(checkpoint_dir / ENCODER)
+
+
+def fine_tune_encoder(prepared_dir: Path, config: Config, checkpoint_dir: Path) -> "TextEncoder":
+    """Fine-tune the encoder: the part of ``train`` that several processes can do together.
+
+    Args:
+        prepared_dir: what ``preprocess`` wrote.
+        config: how to train.
+        checkpoint_dir: where the checkpoint is kept; a finished training is read from it.
+    """
+    from components.encoder.training import fine_tune
+
+    texts = pd.read_parquet(prepared_dir / TEXTS)
+    texts = texts[texts["part"] == "train"]
+    labels = texts["label"].to_numpy()
+    return fine_tune(
+        texts["normalised"].tolist(),
+        labels,
+        len(LABELS),
+        config.encoder,
+        config.seed,
+        config.threads,
+        checkpoint_dir / ENCODER,
+        class_weights(labels, config.class_weight_power),
+    )
 
 
 def _linear(texts: pd.DataFrame, *, balanced: bool) -> LinearText:
@@ -91,22 +121,6 @@ def _train_baselines(texts: pd.DataFrame, pins: dict[str, int], directory: Path)
         card = _card(texts, texts.iloc[:0], pins, f"Sentiment by TF-IDF and logistic regression ({name}).")
         linear = _linear(texts, balanced=balanced)
         save_text_model(directory / name, "sentiment", "tfidf-logistic", settings, card, linear=linear)
-
-
-def _fine_tuned(texts: pd.DataFrame, config: Config, checkpoint_dir: Path):  # type: ignore[no-untyped-def]
-    from components.encoder.training import fine_tune
-
-    labels = texts["label"].to_numpy()
-    return fine_tune(
-        texts["normalised"].tolist(),
-        labels,
-        len(LABELS),
-        config.encoder,
-        config.seed,
-        config.threads,
-        checkpoint_dir,
-        class_weights(labels, config.class_weight_power),
-    )
 
 
 def class_weights(labels: NDArray[np.integer], power: float) -> NDArray[np.float64]:

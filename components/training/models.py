@@ -15,6 +15,8 @@ class TrainableModel:
     name: str
     tables: tuple[str, ...]
     """Lake tables the training reads; a run pins their versions."""
+    fine_tunes_encoder: bool = False
+    """Whether ``train`` offers ``fine_tune_encoder``, which several processes can do together."""
 
     @property
     def reads_features(self) -> bool:
@@ -30,8 +32,8 @@ TRAINABLE = {
     model.name: model
     for model in (
         TrainableModel("recommender", tables=("ratings", "catalogue", *FEATURE_TABLES)),
-        TrainableModel("sentiment", tables=("reviews",)),
-        TrainableModel("moderation", tables=("moderation", "reviews")),
+        TrainableModel("sentiment", tables=("reviews",), fine_tunes_encoder=True),
+        TrainableModel("moderation", tables=("moderation", "reviews"), fine_tunes_encoder=True),
     )
 }
 """Model name to model, in training order."""
