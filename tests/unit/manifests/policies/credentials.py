@@ -14,7 +14,7 @@ LOOKS_LIKE = {
     "a token": re.compile(
         r"\b(eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|gh[pousr]_\w{30,}|hf_\w{30,}|xox[abpr]-\w{10,}|glpat-\w{15,})"
     ),
-    "a password in a URL": re.compile(r"\w+://[^/\s:@]*:[^/\s:@$]+@"),
+    "a password in a URL": re.compile(r"\w+://[^/\s:@]*:[^/\s:@${]+@"),
 }
 SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE_KEY|ACCESS_KEY)", re.IGNORECASE)
 HARMLESS_NAME = re.compile(r"(_FILE|_PATH|_NAME|_TTL|_URL)$")
