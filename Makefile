@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PROFILE ?= demo
+OVERLAY ?= kind
 
-.PHONY: help setup demo test lint format schemas lock bench bench-models bench-serving clean
+.PHONY: help setup demo test lint format schemas lock verify-cluster bench bench-models bench-serving clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ schemas: setup ## Write docs/schemas from the contracts
 
 lock: setup ## Resolve pyproject.toml again into requirements.lock, keeping what is pinned
 	@scripts/lock
+
+verify-cluster: setup ## Try an overlay on a cluster, changing nothing (KUBECONFIG=... OVERLAY=kind|staging|production)
+	@KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/verify-cluster $(OVERLAY)
 
 bench: bench-models bench-serving ## Run every benchmark
 
