@@ -75,6 +75,13 @@ class Resource:
         return f"{self.qualified_name} in namespace {self.namespace}" if self.namespace else self.qualified_name
 
 
+class _Document(Resource):
+    """What is no collection of objects, and has a path of its own."""
+
+    def path(self, name: str = "") -> str:
+        return self.plural
+
+
 @dataclass(frozen=True)
 class Access:
     """Where an API server is, and as whom to call it."""
@@ -167,6 +174,14 @@ class Kubernetes:
             KubernetesError: there is none (``status`` 404), or it cannot be had.
         """
         return self._call("GET", resource, name)
+
+    def read(self, path: str) -> Object:
+        """Return what lies at a path that holds no objects: ``/version``, ``/apis/GROUP/VERSION``.
+
+        Raises:
+            KubernetesError: there is nothing (``status`` 404), or it cannot be had.
+        """
+        return self._call("GET", _Document("", path))
 
     def create(self, resource: Resource, manifest: Object) -> Object:
         """Create an object; return it as stored.

@@ -48,6 +48,14 @@ def test_an_object_is_created_read_merged_replaced_and_deleted(cluster: Kubernet
     assert cluster.list(SERVICES) == []
 
 
+def test_the_servers_version_and_the_groups_that_it_serves_are_read(cluster: Kubernetes) -> None:
+    assert cluster.read("/version")["gitVersion"].startswith("v1.")
+    assert cluster.read("/apis/apps/v1")["groupVersion"] == "apps/v1"
+    with pytest.raises(KubernetesError) as caught:
+        cluster.read("/apis/apps.example.com/v1")
+    assert caught.value.status == 404
+
+
 @pytest.mark.parametrize("failure", [0, 429, 500, 503])
 def test_what_may_be_repeated_is_repeated(cluster: Kubernetes, server: KubernetesApi, failure: int) -> None:
     server.put(MANIFEST)
