@@ -25,7 +25,7 @@ def s3_client(settings: Settings) -> Any:
         "s3",
         endpoint_url=settings.s3_endpoint_url or None,
         region_name=settings.s3_region,
-        config=Config(connect_timeout=5, retries={"max_attempts": 3}),
+        config=Config(connect_timeout=5, read_timeout=20, retries={"max_attempts": 3}),
         **(explicit if settings.s3_access_key_id else {}),
     )
 

@@ -138,11 +138,16 @@ class Settings(BaseSettings):
         return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
     @property
-    def feature_registry_file(self) -> Path | None:
-        """File of Feast's registry with the default filled in; None if it is on S3."""
-        if not self.feature_registry_url:
-            return self.root / "features" / "registry.db"
-        return None if self.feature_registry_url.startswith("s3://") else Path(self.feature_registry_url)
+    def feature_registry_file(self) -> Path:
+        """File of Feast's registry with the default filled in; a local copy if the registry is on S3."""
+        if self.feature_registry_url and not self.shares_feature_registry:
+            return Path(self.feature_registry_url)
+        return self.root / "features" / "registry.db"
+
+    @property
+    def shares_feature_registry(self) -> bool:
+        """Whether Feast's registry is on S3."""
+        return self.feature_registry_url.startswith("s3://")
 
     @property
     def serving_namespace(self) -> str:

@@ -1,10 +1,14 @@
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
+from feast.infra.online_stores.redis import RedisOnlineStore
+from pydantic import SecretStr
 
 import feature_repo
 from feature_repo.definitions import DEFAULT_OFFLINE_DIRECTORY, define
+from mediareview.errors import MediaReviewError
 from mediareview.features import FEATURE_TABLES, feast_configuration, offline_directory
 from mediareview.settings import Settings
 
@@ -31,3 +35,29 @@ def test_every_model_has_a_feature_service(model: str, tmp_path: Path) -> None:
     service = getattr(define(tmp_path), model)
     assert service.name == model
     assert service.feature_view_projections
+
+
+def test_feast_reads_the_redis_url_as_it_was_meant() -> None:
+    password = 'a,b="c"%5'
+    url = f"rediss://someone:{quote(password)}@store.example:6380/3?ssl_ca_certs=/etc/ca.crt"
+    online = feast_configuration(Settings(online_store_url=SecretStr(url)), 0.25)["online_store"]
+    assert (online["type"], online["skip_dedup"]) == ("redis", True)
+    nodes, options = RedisOnlineStore._parse_connection_string(online["connection_string"])
+    assert nodes == [{"host": "store.example", "port": "6380"}]
+    assert options == {
+        "db": 3,
+        "username": "someone",
+        "password": password,
+        "ssl": True,
+        "ssl_ca_certs": "/etc/ca.crt",
+        "socket_timeout": 0.25,
+        "socket_connect_timeout": 0.25,
+        "retry": None,
+    }
+
+
+def test_a_redis_url_may_say_little_but_nothing_unknown() -> None:
+    online = feast_configuration(Settings(online_store_url=SecretStr("redis://store")))["online_store"]
+    assert online["connection_string"].startswith("store:6379,db=0,")
+    with pytest.raises(MediaReviewError, match="unknown option 'timeout'"):
+        feast_configuration(Settings(online_store_url=SecretStr("redis://store?timeout=1")))

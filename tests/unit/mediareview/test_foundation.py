@@ -58,7 +58,7 @@ def test_feature_stores_are_files_or_servers(tmp_path: Path) -> None:
     moved = Settings(online_store_url="sqlite:////data/o.db", feature_registry_url="/data/r.db")  # type: ignore[arg-type]
     assert (moved.online_store_file, moved.feature_registry_file) == (Path("/data/o.db"), Path("/data/r.db"))
     servers = Settings(online_store_url="redis://host:6379/0", feature_registry_url="s3://bucket/r.db")  # type: ignore[arg-type]
-    assert (servers.online_store_file, servers.feature_registry_file) == (None, None)
+    assert (servers.online_store_file, servers.shares_feature_registry) == (None, True)
 
 
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
