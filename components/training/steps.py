@@ -26,6 +26,9 @@ class RunContext(BaseModel):
     """Configuration fields that differ from the profile."""
     lake_versions: dict[str, int]
     code_digest: str
+    nodes: int = 1
+    """Nodes on which an encoder is fine-tuned. Dropout differs between processes, so that their number matters too."""
+    processes_per_node: int = 1
 
     def config(self) -> Any:
         """Build the model's typed configuration.
@@ -47,8 +50,18 @@ class RunContext(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Short digest of all that decides the trained weights; names the checkpoint directory."""
+        """Short digest of all that decides the trained weights."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """Name of the training: of its directory and, on several nodes, its TrainJob."""
+        return f"{self.model}-{self.digest}"
+
+    @property
+    def processes(self) -> int:
+        """How many processes fine-tune the encoder together."""
+        return self.nodes * self.processes_per_node
 
 
 def pin(model: str, profile: str, overrides: dict[str, Any]) -> RunContext:
@@ -57,13 +70,35 @@ def pin(model: str, profile: str, overrides: dict[str, Any]) -> RunContext:
     Raises:
         MediaReviewError: no such model, profile or field, or a table is missing.
     """
-    context = RunContext(model=model, profile=profile, overrides=overrides, lake_versions={}, code_digest=code_digest())
+    context = RunContext(
+        model=model,
+        profile=profile,
+        overrides=overrides,
+        lake_versions={},
+        code_digest=code_digest(),
+        **_processes(model),
+    )
     context.config()
     lake = Lake.from_settings()
     if trainable(model).reads_features:
         prepare_features(lake, get_settings())
     context.lake_versions = lake.pin(trainable(model).tables)
     return context
+
+
+def _processes(model: str) -> dict[str, int]:
+    """Return on how many nodes and in how many processes the model is trained: as the settings say, if it can be."""
+    settings = get_settings()
+    wanted = {"nodes": settings.training_nodes, "processes_per_node": settings.training_processes_per_node}
+    if trainable(model).fine_tunes_encoder or set(wanted.values()) == {1}:
+        return wanted
+    console.print(f"The {model} model is trained in one process: nothing in it would gain from several.")
+    return {}
+
+
+def training_directory(name: str) -> Path:
+    """Return where a training keeps its checkpoints, on the volume that all steps and nodes share."""
+    return get_settings().runs / "checkpoints" / name
 
 
 def load(context: RunContext, data_dir: Path) -> None:
@@ -82,8 +117,12 @@ def preprocess(context: RunContext, data_dir: Path, prepared_dir: Path) -> None:
 def train(context: RunContext, prepared_dir: Path, models_dir: Path) -> None:
     """Train the candidate and the baselines; an interrupted training goes on from its last checkpoint."""
     models_dir.mkdir(parents=True, exist_ok=True)
-    checkpoint_dir = get_settings().runs / "checkpoints" / f"{context.model}-{context.digest}"
+    checkpoint_dir = training_directory(context.name)
     checkpoint_dir.mkdir(parents=True, exist_ok=True)
+    if context.processes > 1:
+        from components.training.distributed import fine_tune_together
+
+        fine_tune_together(context, prepared_dir, checkpoint_dir)
     trainable(context.model).module("train").train(prepared_dir, context.config(), models_dir, checkpoint_dir)
 
 
