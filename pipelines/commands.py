@@ -1,4 +1,4 @@
-"""The commands ``models``, ``up`` and, from a module of its own, ``pipeline``. Heavy imports stay inside the functions."""
+"""The commands ``models`` and ``up``; ``pipeline`` comes from its own module. Heavy imports stay inside functions."""
 
 import json
 from pathlib import Path

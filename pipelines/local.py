@@ -19,6 +19,7 @@ from mediareview.console import console, duration
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
 from pipelines.catalogue import check_name
+from pipelines.parameters import check_parameters
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _STARTED = re.compile(r"Executing task '([^']+)'")
@@ -126,10 +127,7 @@ def run_locally(name: str, parameters: dict[str, Any]) -> LocalRun:
     from pipelines.training import PIPELINES
 
     pipeline = PIPELINES[name]
-    known = pipeline.component_spec.inputs or {}
-    for parameter in parameters:
-        if parameter not in known:
-            raise MediaReviewError(f"{name} has no parameter {parameter!r}.", f"It has: {', '.join(known)}.")
+    check_parameters(name, parameters)
     logs = settings.runs / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     started_at = datetime.now(UTC)

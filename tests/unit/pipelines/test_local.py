@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
 import psutil
 import pytest
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
 from pipelines.local import LocalRun, _last_words, _Narrator, _no_step_left_behind, last_run, run_locally
-from pipelines.pipeline_commands import _pipeline_parameters
 
 RUNNER_LOG = """\
 19:05:41.026 - INFO - Executing task \x1b[96m'load'\x1b[0m
@@ -73,16 +71,6 @@ def test_an_expected_failure_is_told_by_its_message(tmp_path: Path) -> None:
         "    mediareview.errors.MediaReviewError: The lake has no table 'reviews'.\n      Ingest it first.\n"
     )
     assert _last_words(log).split("\n") == ["The lake has no table 'reviews'.", "      Ingest it first."]
-
-
-def test_parameters_of_the_pipeline_and_of_the_model_are_told_apart() -> None:
-    assert _pipeline_parameters(("profile=quick", "min_gain=0.01", "seed=7", "name=x")) == {
-        "profile": "quick",
-        "min_gain": 0.01,
-        "overrides": {"seed": 7, "name": "x"},
-    }
-    with pytest.raises(click.BadParameter, match="KEY=VALUE"):
-        _pipeline_parameters(("seed",))
 
 
 def test_an_interrupted_run_leaves_no_step_behind() -> None:
