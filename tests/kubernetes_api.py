@@ -48,6 +48,7 @@ RESOURCES = {
     ("trainer.kubeflow.org/v1alpha1", "trainjobs"): "TrainJob",
 }
 CLUSTER_WIDE = {"namespaces", "customresourcedefinitions"}
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict",
            410: "Expired", 415: "UnsupportedMediaType", 422: "Invalid", 429: "TooManyRequests",
@@ -325,7 +326,7 @@ class KubernetesApi:
         _UnknownPathError: nothing is served there.
         """
         found = _PATH.match(call.path)
-        if found is None or call.path in self._discovery():
+        if found is None or call.path in self._discovery() or call.path == ACCESS_REVIEWS:
             return self._discover(call)
         resource = (f"{found['group']}/{found['version']}" if found["group"] else found["version"], found["plural"])
         namespace, name = found["namespace"] or "", found["name"] or ""
@@ -453,7 +454,7 @@ class KubernetesApi:
             case path if path.startswith("/apis/") and path.removeprefix("/apis/") in groups:
                 name = path.removeprefix("/apis/")
                 return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, sorted(groups[name]))}
-            case "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews":
+            case path if path == ACCESS_REVIEWS:
                 asked = call.body["spec"]["resourceAttributes"]
                 allowed = (asked["verb"], asked["resource"]) not in self._forbidden
                 return {**call.body, "status": {"allowed": allowed}}
