@@ -25,6 +25,15 @@ def check(render: Render) -> Iterator[Complaint]:
                 yield Complaint(service, f"{path}.canaryTrafficPercent", problem, "list a canary in spec.canary")
             yield from _model(service, path, predictor, render)
         yield from _canaries(service)
+    used = [
+        runtime_of(predictor, namespace_of(service), render)
+        for service in render.of("InferenceService")
+        for _, predictor in predictors_of(service["spec"])
+    ]
+    for runtime in render.of("ServingRuntime", "ClusterServingRuntime"):
+        if not any(runtime is other for other in used):
+            # It is checked as a part of the predictors that it makes.
+            yield Complaint(runtime, "", "no InferenceService uses it", "remove it")
 
 
 def predictors_of(spec: Object) -> Iterator[tuple[str, dict[str, Any]]]:
