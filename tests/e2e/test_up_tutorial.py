@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kubeflow_api import running
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial-ml-engineers.md"
@@ -32,7 +34,10 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_the_tutorial_runs(checked: str, mediareview: Callable[..., str], files: Path) -> None:
-    ran = [mediareview(*arguments, cwd=files) for arguments in commands()]
+    with running() as kubeflow:
+        lines = [[part.replace("$KUBEFLOW", kubeflow.url) for part in arguments] for arguments in commands()]
+        ran = [mediareview(*arguments, cwd=files) for arguments in lines]
+    assert (len(kubeflow.runs), len(kubeflow.enabled())) == (1, 1)
     assert len(ran) > 10
     assert all(printed.strip() for printed in ran)
     assert len(list((files / "build" / "pipelines").glob("*.yaml"))) == 3
