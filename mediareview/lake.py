@@ -1,6 +1,8 @@
 """The lake: ACID tables on a directory or on S3, with time travel (Delta Lake through delta-rs)."""
 
-from collections.abc import Iterable
+import json
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,11 @@ from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, create_table_with_add_actions
+from pyarrow.fs import FileSystem, PyFileSystem
 
 from mediareview.errors import MediaReviewError
 from mediareview.s3 import ensure_bucket, list_prefixes, storage_options
@@ -24,6 +29,17 @@ class MergeResult:
     inserted: int
     updated: int
     unchanged: int
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file in the folder of a table, of which it is not a part before it is committed."""
+
+    path: str
+    """Below the table's folder."""
+    size: int
+    """Bytes."""
+    rows: int
 
 
 class Lake:
@@ -40,15 +56,15 @@ class Lake:
     def __init__(self, url: str, settings: Settings | None = None) -> None:
         scheme = urlsplit(url).scheme
         self.url = url
-        self._settings = settings or get_settings()
+        self.settings = settings or get_settings()
         self._options: dict[str, str] = {}
         if scheme == "file":
             self._root = url2pathname(urlsplit(url).path)
             Path(self._root).mkdir(parents=True, exist_ok=True)
         elif scheme == "s3":
             self._root = url.rstrip("/")
-            ensure_bucket(url, self._settings)
-            self._options = storage_options(self._settings)
+            ensure_bucket(url, self.settings)
+            self._options = storage_options(self.settings)
         else:
             raise MediaReviewError(
                 f"The lake URL {url!r} is not supported.", "Use file:///directory or s3://bucket/prefix."
@@ -121,6 +137,43 @@ class Lake:
         write_deltalake(self.uri(table), rows, mode="overwrite", schema_mode="overwrite", storage_options=self._options)
         return self.version(table)
 
+    def filesystem(self, table: str) -> FileSystem:
+        """Return a file system whose root is the table's folder, for those who read and write its files themselves."""
+        if not self.url.startswith("s3://"):
+            Path(self.uri(table)).mkdir(exist_ok=True)
+        return PyFileSystem(DeltaStorageHandler(self.uri(table), self._options))
+
+    def files(self, table: str, version: int) -> list[str]:
+        """Return the paths, below the table's folder, of the Parquet files that hold a version.
+
+        Raises:
+            MediaReviewError: there is no such table or version, or its files alone do not tell its rows.
+        """
+        opened = self.open(table, version)
+        if opened.metadata().partition_columns or opened.protocol().min_reader_version > 1:
+            raise MediaReviewError(
+                f"Table {table!r} has partitions, deletion vectors or renamed columns: its files alone do not tell its "
+                "rows.",
+                "Write it again without them: lake.replace(table, lake.read(table)).",
+            )
+        return list(opened.to_pyarrow_dataset().files)
+
+    def replace_files(self, table: str, schema: pa.Schema, files: Sequence[DataFile]) -> int:
+        """Make files, written to the table's folder by whomever, all there is of the table; return the new version.
+
+        It is one transaction: before it, nobody sees the files, and what never gets there is removed by ``vacuum``.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        added = [
+            AddAction(file.path, file.size, {}, now_ms, True, json.dumps({"numRecords": file.rows})) for file in files
+        ]
+        columns = Schema.from_arrow(schema)
+        if self.exists(table):
+            self.open(table).create_write_transaction([*added], mode="overwrite", schema=columns)
+        else:
+            create_table_with_add_actions(self.uri(table), columns, added, storage_options=self._options)
+        return self.version(table)
+
     def merge(self, table: str, rows: pa.Table, key: Iterable[str], *, update: bool = True) -> MergeResult:
         """Insert rows with new keys and, if ``update``, overwrite rows whose content changed.
 
@@ -155,7 +208,7 @@ class Lake:
     def tables(self) -> list[str]:
         """Names of the tables, sorted."""
         if self.url.startswith("s3://"):
-            names = list_prefixes(self.url, self._settings)
+            names = list_prefixes(self.url, self.settings)
         else:
             names = [path.name for path in Path(self._root).iterdir()]
         return sorted(name for name in names if self.exists(name))

@@ -143,14 +143,22 @@ def media_features(ratings: Any, years: Any) -> Any:
     }
     moments = _moments(events, "media_id", sums, MEDIA_WINDOWS_DAYS)
     so_far = ibis.cumulative_window(group_by="media_id", order_by="at")
+    # All ratings so far are those of earlier days and of the same day so far: no window holds more than a day.
+    moments = moments.mutate(day=moments.at.truncate("D"))
+    days = moments.group_by("day").aggregate(day_n=moments.n.sum(), day_total=moments.total.sum())
+    earlier = ibis.window(order_by="day", preceding=(None, 1))
+    days = days.select(
+        "day", earlier_n=days.day_n.sum().over(earlier), earlier_total=days.day_total.sum().over(earlier)
+    )
+    moments = moments.join(days, "day")
     # Peers must count in full: with ROWS, titles rated in the same instant would see different priors.
-    everywhere = ibis.range_window(order_by="at", preceding=None, following=0)
+    same_day = ibis.range_window(group_by="day", order_by="at", preceding=None, following=ibis.interval(microseconds=0))
     state = moments.mutate(
         **{name: moments[name].sum().over(so_far) for name in sums},
         ratings_30d=moments.n.sum().over(_last("media_id", 30)),
         ratings_90d=moments.n.sum().over(_last("media_id", 90)),
-        all_n=moments.n.sum().over(everywhere),
-        all_total=moments.total.sum().over(everywhere),
+        all_n=moments.earlier_n.fill_null(0) + moments.n.sum().over(same_day),
+        all_total=moments.earlier_total.fill_null(0.0) + moments.total.sum().over(same_day),
     )
     state = state.left_join(years, "media_id")
     prior = state.all_total / state.all_n
@@ -184,9 +192,8 @@ def _moments(events: Any, entity: str, sums: dict[str, Any], windows_days: Itera
 def _last(entity: str, days: int) -> Any:
     """The window of the events younger than ``days`` when the row becomes valid, a microsecond after ``at``."""
     width = timedelta(days=days) - MICROSECOND
-    return ibis.range_window(
-        group_by=entity, order_by="at", preceding=ibis.interval(microseconds=width // MICROSECOND), following=0
-    )
+    preceding, following = ibis.interval(microseconds=width // MICROSECOND), ibis.interval(microseconds=0)
+    return ibis.range_window(group_by=entity, order_by="at", preceding=preceding, following=following)
 
 
 def _spread(state: Any) -> Any:
@@ -201,4 +208,5 @@ def _not_negative(value: Any) -> Any:
 
 
 def _days_between(start: Any, end: Any) -> Any:
-    return end.delta(start, unit="second") / 86_400.0
+    # Of whole seconds: engines disagree whether a second that is not over yet counts.
+    return end.truncate("s").delta(start.truncate("s"), unit="second") / 86_400.0

@@ -71,8 +71,8 @@ def prepare_features(
         return last.model_copy(update={"reused": True})
     record.unlink(missing_ok=True)
 
-    catalogue = _catalogue(lake, pins, summary, say, settings)
-    _behaviour(lake, pins, catalogue, summary, settings)
+    _catalogue(lake, pins, summary, say, settings)
+    _behaviour(lake, pins, summary, settings)
     counts = ", ".join(f"{rows:,} {name}" for name, rows in summary.rows.items())
     say(f"wrote {counts}")
 
@@ -127,7 +127,7 @@ def _newest(lake: Lake) -> dict[str, int]:
     return lake.pin(name for name in INPUTS if lake.exists(name))
 
 
-def _catalogue(lake: Lake, pins: Mapping[str, int], summary: FeatureSummary, say: Progress, settings: Settings) -> Any:
+def _catalogue(lake: Lake, pins: Mapping[str, int], summary: FeatureSummary, say: Progress, settings: Settings) -> None:
     if "media" not in pins:
         raise MediaReviewError("The lake has no titles.", "Ingest some: mediareview ingest media PATH.")
     from components.preprocessing.keywords import title_keywords
@@ -148,30 +148,17 @@ def _catalogue(lake: Lake, pins: Mapping[str, int], summary: FeatureSummary, say
     catalogue = pa.Table.from_pylist(titles, schema=CATALOGUE_SCHEMA)
     summary.versions["catalogue"] = lake.replace("catalogue", catalogue)
     summary.rows["catalogue"] = catalogue.num_rows
-    return catalogue
 
 
-def _behaviour(
-    lake: Lake, pins: Mapping[str, int], catalogue: Any, summary: FeatureSummary, settings: Settings
-) -> None:
-    from components.preprocessing.behaviour import media_features, user_events, user_features
-    from components.preprocessing.engine import engine
-    from components.preprocessing.profiles import title_people, user_profiles
+def _behaviour(lake: Lake, pins: Mapping[str, int], summary: FeatureSummary, settings: Settings) -> None:
+    from components.preprocessing.engines import open_engine
+    from components.preprocessing.feature_tables import feature_expressions, scan_inputs
 
-    inputs = {name: _dataset(lake, name, pins) for name in INPUTS if name != "media"} | {"catalogue": catalogue}
-    with engine(inputs, settings.root / "features", settings.threads) as (session, tables):
-        titles = tables["catalogue"]
-        events = user_events(
-            tables["ratings"], titles.select("media_id", "genres"), tables["reviews"], tables["moderation"]
-        )
-        expressions = {
-            "user_features": user_features(events),
-            "user_profiles": user_profiles(tables["ratings"], tables["interactions"], title_people(titles)),
-            "media_features": media_features(tables["ratings"], titles.select("media_id", "year")),
-        }
-        for name, expression in expressions.items():
+    versions = {**pins, "catalogue": summary.versions["catalogue"]}
+    with open_engine(settings) as engine:
+        for name, expression in feature_expressions(scan_inputs(engine, lake, versions)).items():
             with console.status(f"computing {name}"):
-                summary.versions[name] = lake.replace(name, session.stream(expression))
+                summary.versions[name] = engine.write(lake, name, expression)
             summary.rows[name] = lake.dataset(name, summary.versions[name]).count_rows()
 
 

@@ -91,15 +91,15 @@ def _histories(days: Any, consumed: Any) -> Any:
     )
     joined = joined.select(last.user_id, last.until, numbered.number, numbered.media_id, numbered.rating)
     return joined.group_by("user_id", "until").aggregate(
-        history_media_ids=joined.media_id.collect(order_by=joined.number),
-        history_ratings=joined.rating.cast("float32").collect(order_by=joined.number),
+        history_media_ids=_in_order(joined.media_id, joined.number),
+        history_ratings=_in_order(joined.rating.cast("float32"), joined.number),
     )
 
 
 def _blocked(days: Any, blocks: Any) -> Any:
     joined = _until(days, blocks)
     return joined.group_by("user_id", "until").aggregate(
-        blocked_media_ids=joined.media_id.collect(distinct=True, order_by=joined.media_id)
+        blocked_media_ids=joined.media_id.collect(distinct=True).sort()
     )
 
 
@@ -119,4 +119,10 @@ def _favourite_people(days: Any, rated: Any, people: Any) -> Any:
         place=ibis.row_number().over(group_by=["user_id", "until"], order_by=[ibis.desc("affinity"), "person"])
     )
     ranked = ranked.filter(ranked.place < PEOPLE)
-    return ranked.group_by("user_id", "until").aggregate(favourite_people=ranked.person.collect(order_by=ranked.place))
+    return ranked.group_by("user_id", "until").aggregate(favourite_people=_in_order(ranked.person, ranked.place))
+
+
+def _in_order(values: Any, numbers: Any) -> Any:
+    """Collect values in the order of numbers that differ. Spark cannot order while it collects."""
+    pairs = ibis.struct({"number": numbers, "value": values}).collect().sort()
+    return pairs.map(lambda pair: pair.value)

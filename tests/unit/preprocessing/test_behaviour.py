@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from components.preprocessing.behaviour import media_features, user_events, user_features
 from components.preprocessing.catalogue import CATALOGUE_SCHEMA
-from components.preprocessing.engine import engine
-from components.preprocessing.profiles import title_people, user_profiles
+from components.preprocessing.engines.duckdb import DuckDBEngine
+from components.preprocessing.feature_tables import feature_expressions
 from mediareview.contracts import CONTRACTS, arrow_schema
 from mediareview.features import GENRES
 
@@ -67,16 +67,10 @@ def compute(
             schema=CATALOGUE_SCHEMA,
         ),
     }
-    with engine(tables, tmp_path, threads=2) as (session, t):
-        titles = t["catalogue"]
-        events = user_events(t["ratings"], titles.select("media_id", "genres"), t["reviews"], t["moderation"])
-        expressions = {
-            "user": user_features(events),
-            "media": media_features(t["ratings"], titles.select("media_id", "year")),
-            "profile": user_profiles(t["ratings"], t["interactions"], title_people(titles)),
-        }
+    with closing(DuckDBEngine(tmp_path, threads=2)) as engine:
+        expressions = feature_expressions({name: engine.table(name, rows) for name, rows in tables.items()})
         return {
-            name: session.stream(expression).read_all().to_pylist()
+            name: engine.stream(expression).read_all().to_pylist()
             for name, expression in expressions.items()
             if only in ("", name)
         }
@@ -119,7 +113,7 @@ def test_user_features_hold_what_happened_strictly_before(
     reviews: list[tuple[str, datetime, bool]],
     verdicts: list[tuple[str, datetime, bool]],
 ) -> None:
-    rows = compute(tmp_path, ratings, reviews, verdicts, only="user")["user"]
+    rows = compute(tmp_path, ratings, reviews, verdicts, only="user_features")["user_features"]
     times = [at for *_, at in ratings] + [at for _, at, _ in reviews + verdicts]
     for user in "uvw":
         for moment in moments_of_interest(times):
@@ -157,7 +151,7 @@ def test_user_features_hold_what_happened_strictly_before(
 def test_media_features_hold_what_happened_strictly_before(
     tmp_path: Path, ratings: list[tuple[str, str, float, datetime]]
 ) -> None:
-    rows = compute(tmp_path, ratings, only="media")["media"]
+    rows = compute(tmp_path, ratings, only="media_features")["media_features"]
     for media_id, title in TITLES.items():
         for moment in moments_of_interest(at for *_, at in ratings):
             row = as_of(rows, "media_id", media_id, moment)
@@ -185,7 +179,7 @@ def test_media_features_hold_what_happened_strictly_before(
 def test_profiles_hold_whole_days_of_the_past_in_order(
     tmp_path: Path, ratings: list[tuple[str, str, float, datetime]]
 ) -> None:
-    rows = compute(tmp_path, ratings, only="profile")["profile"]
+    rows = compute(tmp_path, ratings, only="user_profiles")["user_profiles"]
     for user in "uv":
         mine = sorted((at, media_id, rating) for who, media_id, rating, at in ratings if who == user)
         for row in (row for row in rows if row["user_id"] == user):
@@ -197,7 +191,7 @@ def test_profiles_hold_whole_days_of_the_past_in_order(
 
 
 def test_events_of_the_same_instant_do_not_see_one_another(tmp_path: Path) -> None:
-    rows = compute(tmp_path, [("u", "m1", 5.0, START), ("u", "m2", 1.0, START)])["user"]
+    rows = compute(tmp_path, [("u", "m1", 5.0, START), ("u", "m2", 1.0, START)])["user_features"]
     assert as_of(rows, "user_id", "u", START) is None
     after = as_of(rows, "user_id", "u", START + MICROSECOND)
     assert after is not None
@@ -217,7 +211,7 @@ def test_people_of_well_rated_titles_become_favourites(tmp_path: Path) -> None:
         ("u", "m2", 5.0, START + timedelta(hours=1)),
         ("u", "m3", 1.0, START + timedelta(hours=2)),
     ]
-    (row,) = compute(tmp_path, ratings)["profile"]
+    (row,) = compute(tmp_path, ratings)["user_profiles"]
     # Ann made two titles of five stars; Cem and Dot appear in a good and a bad one; all others in only one.
     assert row["favourite_people"] == ["Ann"]
 
@@ -227,11 +221,11 @@ def test_views_count_as_consumed_and_hidden_titles_as_blocked(tmp_path: Path) ->
         return {"user_id": "u", "media_id": media_id, "type": type_, "occurred_at": START + timedelta(hours=hours)}
 
     done = [interaction("m2", "view", 1), interaction("m3", "hide", 2), interaction("m1", "click", 3)]
-    (row,) = compute(tmp_path, [("u", "m1", 5.0, START)], interactions=done)["profile"]
+    (row,) = compute(tmp_path, [("u", "m1", 5.0, START)], interactions=done)["user_profiles"]
     assert row["history_media_ids"] == ["m1", "m2"]
     assert row["history_ratings"] == [5.0, pytest.approx(math.nan, nan_ok=True)]
     assert row["blocked_media_ids"] == ["m3"]
 
 
 def test_no_events_give_no_rows_with_the_same_columns(tmp_path: Path) -> None:
-    assert compute(tmp_path, []) == {"user": [], "media": [], "profile": []}
+    assert compute(tmp_path, []) == {"user_features": [], "user_profiles": [], "media_features": []}

@@ -1,22 +1,28 @@
-"""The data engine: ibis expressions over lake tables, run by DuckDB in bounded memory."""
+"""DuckDB: one process, in bounded memory."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
 import pyarrow as pa
+
+from components.preprocessing.engines.base import Engine
+from mediareview.lake import Lake
 
 BATCH_ROWS = 50_000
 MEMORY_LIMIT = "2GB"
 """DuckDB spills to disk beyond this."""
 
 
-class Engine:
-    """A DuckDB session. Use ``engine()`` to open and close one."""
+class DuckDBEngine(Engine):
+    """A DuckDB session.
+
+    Args:
+        scratch: directory to spill to.
+        threads: CPU threads to use.
+    """
 
     def __init__(self, scratch: Path, threads: int) -> None:
         self._backend = ibis.duckdb.connect(temp_directory=str(scratch), memory_limit=MEMORY_LIMIT, threads=threads)
@@ -32,7 +38,15 @@ class Engine:
             warnings.simplefilter("ignore", DeprecationWarning)
             return self._backend.table(name)
 
-    def stream(self, expression: Any) -> Any:
+    def scan(self, lake: Lake, table: str, version: int, columns: Iterable[str]) -> Any:
+        """Register the table's dataset, which DuckDB scans with push-down."""
+        return self.table(table, lake.dataset(table, version)).select(*columns)
+
+    def write(self, lake: Lake, table: str, expression: Any) -> int:
+        """Stream the rows into the table."""
+        return lake.replace(table, self.stream(expression))
+
+    def stream(self, expression: Any) -> pa.RecordBatchReader:
         """Run an expression and return a record batch reader with the types that ibis promises.
 
         DuckDB adds 64-bit integers up to 128-bit ones, which Delta Lake and Feast would keep as decimals.
@@ -43,17 +57,5 @@ class Engine:
         return pa.RecordBatchReader.from_batches(schema, batches)
 
     def close(self) -> None:
-        """Free memory and scratch files."""
+        """End the session."""
         self._backend.disconnect()
-
-
-@contextmanager
-def engine(tables: Mapping[str, Any], scratch: Path, threads: int) -> Iterator[tuple[Engine, dict[str, Any]]]:
-    """Open an engine over named Arrow tables or datasets; yield it and the ibis tables by name."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=scratch, prefix="duckdb-") as directory:
-        session = Engine(Path(directory), threads)
-        try:
-            yield session, {name: session.table(name, rows) for name, rows in tables.items()}
-        finally:
-            session.close()
