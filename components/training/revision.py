@@ -1,6 +1,8 @@
 """Which code a run executes: the git commit for people, a digest of the sources for caches."""
 
 import hashlib
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +13,11 @@ TRAINING_SOURCES = ("components", "feature_repo", "mediareview", "serving/scorer
 
 
 def code_revision() -> str:
-    """Return ``COMMIT`` or ``COMMIT-dirty`` in a git checkout, else the package version."""
+    """Return ``COMMIT`` or ``COMMIT-dirty``, which an image was told and a git checkout knows; else the version."""
+    if built_from := os.environ.get("MEDIAREVIEW_REVISION"):
+        return built_from
+    if shutil.which("git") is None:
+        return f"v{mediareview.__version__}"
     described = subprocess.run(
         ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
         capture_output=True,

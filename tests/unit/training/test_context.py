@@ -1,10 +1,13 @@
 """A run's context fixes everything that decides the trained weights."""
 
+from pathlib import Path
+
 import pytest
 
 from components.training.models import TRAINABLE, trainable
 from components.training.revision import code_digest, code_revision
 from components.training.steps import RunContext
+from mediareview import __version__
 from mediareview.errors import MediaReviewError
 
 
@@ -45,3 +48,14 @@ def test_an_unknown_model_is_answered_with_those_there_are() -> None:
 def test_the_code_has_a_revision_for_people_and_a_stable_digest_for_caches() -> None:
     assert code_revision()
     assert code_digest() == code_digest()
+
+
+def test_in_an_image_the_revision_is_what_it_was_built_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIAREVIEW_REVISION", "0123456789ab")
+    assert code_revision() == "0123456789ab"
+
+
+def test_without_git_the_revision_is_the_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MEDIAREVIEW_REVISION", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert code_revision() == f"v{__version__}"
