@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from components.preprocessing.engines.base import Engine
 from mediareview.settings import Settings
 
-SPARK = "spark://"
+DUCKDB, SPARK = "duckdb://", "spark://"
 
-__all__ = ["SPARK", "Engine", "open_engine"]
+__all__ = ["DUCKDB", "SPARK", "Engine", "open_engine"]
 
 
 @contextmanager
@@ -35,6 +35,8 @@ def _open(settings: Settings, scratch: Path) -> Engine:
         from components.preprocessing.engines.spark import SparkEngine
 
         return SparkEngine(settings.engine_url.removeprefix(SPARK), scratch, settings.threads)
+    if settings.engine_url not in ("", DUCKDB):
+        raise ValueError(f"{settings.engine_url} is no engine of this process.")
     from components.preprocessing.engines.duckdb import DuckDBEngine
 
     return DuckDBEngine(scratch, settings.threads)

