@@ -4,7 +4,7 @@ BIN := .venv/bin
 PROFILE ?= demo
 OVERLAY ?= kind
 
-.PHONY: help setup demo test lint format schemas lock verify-cluster bench bench-models bench-serving clean
+.PHONY: help setup demo test images test-images lint format schemas lock verify-cluster bench bench-models bench-serving clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ schemas: setup ## Write docs/schemas from the contracts
 
 lock: setup ## Resolve pyproject.toml again into requirements.lock, keeping what is pinned
 	@scripts/lock
+
+images: setup ## Build the images of all roles with podman (5 to 10 minutes the first time)
+	@scripts/container-engine
+	@$(BIN)/python scripts/images
+
+test-images: images ## Run the images for real: restricted, read-only, answering
+	@CONTAINERS_CONF=$(CURDIR)/containers/engine.conf $(BIN)/pytest tests/images
 
 verify-cluster: setup ## Try an overlay on a cluster, changing nothing (KUBECONFIG=... OVERLAY=kind|staging|production)
 	@KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/verify-cluster $(OVERLAY)
