@@ -6,29 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from feast import FeatureStore, RepoConfig
 
 from feature_repo.definitions import define
+from feature_repo.online import TIMEOUT_S, telling_which_server
 from mediareview.errors import MediaReviewError
 from mediareview.feature_registry import fetch_registry, publish_registry
-from mediareview.features import PROJECT, feast_configuration, offline_directory
+from mediareview.features import feast_configuration, offline_directory
 from mediareview.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from redis import Redis
 
 Service = Literal["recommender", "sentiment", "moderation"]
 
-TIMEOUT_S = 30.0
-"""Longest wait for an answer of the online store, if it is a server."""
-
 _ROW = "training_set_row"
-
-_FILLED = f"{PROJECT}:filled"
-"""Key of the digest of what the online store was filled with."""
 
 
 def open_store(settings: Settings) -> FeatureStore:
@@ -53,7 +46,7 @@ def apply(settings: Settings) -> None:
     Raises:
         MediaReviewError: a server that holds the registry or the online store cannot be used.
     """
-    with _feast(), _online_store(settings):
+    with _feast(), telling_which_server(settings):
         open_store(settings).apply(list(define(offline_directory(settings))))
     publish_registry(settings)
 
@@ -68,32 +61,9 @@ def materialise(settings: Settings, until: datetime | None = None) -> None:
         MediaReviewError: a server that holds the registry or the online store cannot be used.
     """
     until = until or datetime.now(UTC)
-    with _feast(), _online_store(settings):
+    with _feast(), telling_which_server(settings):
         open_store(settings).materialize(start_date=datetime(1970, 1, 1, tzinfo=UTC), end_date=until)
     publish_registry(settings)
-
-
-def mark_filled(settings: Settings, digest: str) -> None:
-    """Note in the online store, if it is a server, which features it was filled with.
-
-    Raises:
-        MediaReviewError: it cannot be written.
-    """
-    if settings.online_store_file is None:
-        with _online_store(settings), _client(settings) as client:
-            client.set(_FILLED, digest)
-
-
-def is_filled(settings: Settings, digest: str) -> bool:
-    """Whether the online store still has what it was filled with: a server may have lost it, a file deleted.
-
-    Raises:
-        MediaReviewError: it is a server that cannot be read.
-    """
-    if settings.online_store_file is not None:
-        return settings.online_store_file.is_file()
-    with _online_store(settings), _client(settings) as client:
-        return bool(client.get(_FILLED) == digest.encode())
 
 
 def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings) -> "pd.DataFrame":
@@ -136,32 +106,6 @@ def training_set(entity_df: "pd.DataFrame", service: Service, settings: Settings
     merged = asked.merge(found, on=_ROW, validate="one_to_one").drop(columns=_ROW)
     merged.index = entity_df.index
     return merged
-
-
-def _client(settings: Settings) -> "Redis":
-    from redis import Redis
-
-    return Redis.from_url(
-        settings.online_store_url.get_secret_value(), socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-    )
-
-
-@contextmanager
-def _online_store(settings: Settings) -> Iterator[None]:
-    """Say which server cannot be used, and not as whom."""
-    if settings.online_store_file is not None:
-        yield
-        return
-    from redis import RedisError
-
-    try:
-        yield
-    except RedisError as error:
-        parts = urlsplit(settings.online_store_url.get_secret_value())
-        raise MediaReviewError(
-            f"The online store at {parts.hostname}:{parts.port or 6379} cannot be used: {error}",
-            "Check MEDIAREVIEW_ONLINE_STORE_URL, and that a NetworkPolicy lets this process reach it.",
-        ) from error
 
 
 @contextmanager

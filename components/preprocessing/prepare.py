@@ -1,19 +1,26 @@
 """From the lake's events to features that can be read: catalogue, behaviour, Parquet for Feast, online store."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import BaseModel
 
-import feature_repo
-import mediareview.features
-import mediareview.text
-from components.preprocessing.catalogue import CATALOGUE_SCHEMA, LinkSummary, build_catalogue
+from components.preprocessing.catalogue import CATALOGUE_SCHEMA, build_catalogue
+from components.preprocessing.record import (
+    INPUTS,
+    FeatureSummary,
+    forget,
+    input_digest,
+    keep,
+    last_prepared,
+    newest_pins,
+    preparing_alone,
+    why_not_computed,
+    why_not_filled,
+)
+from feature_repo.online import mark_filled
 from mediareview.console import console
 from mediareview.contracts import CONTRACTS, arrow_schema
 from mediareview.errors import MediaReviewError
@@ -21,28 +28,7 @@ from mediareview.features import FEATURE_TABLES, offline_directory
 from mediareview.lake import Lake
 from mediareview.settings import Settings
 
-INPUTS = ("media", "ratings", "reviews", "interactions", "moderation")
-"""Lake tables that features are made of. ``media`` must exist; the others may be missing."""
-
 Progress = Callable[[str], None]
-
-
-class FeatureSummary(BaseModel):
-    """What the features were made of and what came out."""
-
-    digest: str
-    """Of the pinned inputs and of the code: equal digests give equal features."""
-    pins: dict[str, int]
-    """Version of each input table."""
-    versions: dict[str, int] = {}
-    """Version of each table written."""
-    rows: dict[str, int] = {}
-    """Rows of each table written."""
-    links: LinkSummary = LinkSummary()
-    keywords: int = 0
-    """Titles with keywords."""
-    reused: bool = False
-    """Whether the work was skipped because nothing had changed."""
 
 
 def prepare_features(
@@ -50,7 +36,8 @@ def prepare_features(
 ) -> FeatureSummary:
     """Build the catalogue and all features, export them for Feast, and fill the online store.
 
-    Nothing is done if inputs and code are those of the last time. An interrupted run is simply run again.
+    Nothing is done if inputs and code are those of the last time, and only what is lost is written again. An
+    interrupted run is simply run again; of two at a time the second waits for the first.
 
     Args:
         lake: where the events are and the tables ``catalogue`` and ``FEATURE_TABLES`` go.
@@ -59,23 +46,40 @@ def prepare_features(
         progress: told what is being done; prints to stderr if None.
 
     Raises:
-        MediaReviewError: there are no titles, or a pinned version is gone.
+        MediaReviewError: there are no titles, a pinned version is gone, or a server cannot be used.
     """
     say = progress or (lambda message: console.print(f"  {message}"))
-    pins = {name: version for name, version in (pins or _newest(lake)).items() if name in INPUTS}
-    record = settings.root / "features" / "prepared.json"
-    summary = FeatureSummary(digest=_digest(lake, pins), pins=dict(pins))
-    last = _last(record)
-    if last and last.digest == summary.digest and _is_current(last, lake, settings):
-        say("features are up to date")
-        return last.model_copy(update={"reused": True})
-    record.unlink(missing_ok=True)
+    pins = {name: version for name, version in (pins or newest_pins(lake)).items() if name in INPUTS}
+    digest = input_digest(lake, pins)
+    with preparing_alone(settings, say):
+        last = last_prepared(settings)
+        if last is None or why_not_computed(last, digest, pins, lake):
+            forget(settings)
+            summary = _compute(lake, pins, digest, settings, say)
+            keep(summary, settings)
+        elif not why_not_filled(last, settings):
+            say("features are up to date")
+            return last.model_copy(update={"reused": True})
+        else:
+            summary = last.model_copy(update={"filled": False})
+            keep(summary, settings)
+        _fill(lake, summary, settings)
+        say("filled the online store")
+        filled = summary.model_copy(update={"filled": True})
+        keep(filled, settings)
+    return filled
 
+
+def _compute(lake: Lake, pins: dict[str, int], digest: str, settings: Settings, say: Progress) -> FeatureSummary:
+    summary = FeatureSummary(digest=digest, pins=pins)
     _catalogue(lake, pins, summary, say, settings)
     _behaviour(lake, pins, summary, settings)
     counts = ", ".join(f"{rows:,} {name}" for name, rows in summary.rows.items())
     say(f"wrote {counts}")
+    return summary
 
+
+def _fill(lake: Lake, summary: FeatureSummary, settings: Settings) -> None:
     from feature_repo.store import apply, materialise
 
     for name in FEATURE_TABLES:
@@ -83,27 +87,7 @@ def prepare_features(
     with console.status("filling the online store"):
         apply(settings)
         materialise(settings)
-    say("filled the online store")
-    partial = record.with_suffix(".partial")
-    partial.write_text(summary.model_dump_json(indent=2))
-    partial.replace(record)
-    return summary
-
-
-def check_prepared(pins: Mapping[str, int], settings: Settings) -> None:
-    """Check that Feast reads the pinned versions of the feature tables.
-
-    Raises:
-        MediaReviewError: it reads others, because features were prepared again since.
-    """
-    last = _last(settings.root / "features" / "prepared.json")
-    held = last.versions if last else {}
-    for table in FEATURE_TABLES:
-        if held.get(table) != pins[table]:
-            raise MediaReviewError(
-                f"The run pinned version {pins[table]} of {table}, but the feature store holds {held.get(table)}.",
-                "Features were prepared again meanwhile. Run the pipeline again.",
-            )
+        mark_filled(settings, summary.digest)
 
 
 def export(lake: Lake, table: str, version: int, directory: Path) -> Path:
@@ -121,10 +105,6 @@ def export(lake: Lake, table: str, version: int, directory: Path) -> Path:
             writer.write_batch(batch)
     partial.replace(target)
     return target
-
-
-def _newest(lake: Lake) -> dict[str, int]:
-    return lake.pin(name for name in INPUTS if lake.exists(name))
 
 
 def _catalogue(lake: Lake, pins: Mapping[str, int], summary: FeatureSummary, say: Progress, settings: Settings) -> None:
@@ -174,25 +154,3 @@ def _dataset(lake: Lake, table: str, pins: Mapping[str, int]) -> Any:
     if table in pins:
         return lake.dataset(table, pins[table])
     return ds.dataset(arrow_schema(CONTRACTS[table]).empty_table())
-
-
-def _digest(lake: Lake, pins: Mapping[str, int]) -> str:
-    digest = hashlib.sha256(json.dumps([lake.url, sorted(pins.items())]).encode())
-    folders = [Path(__file__).parent, Path(feature_repo.__file__).parent, Path(mediareview.text.__file__).parent]
-    files = [Path(mediareview.features.__file__), *(path for folder in folders for path in folder.rglob("*.py"))]
-    for path in sorted(files):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _last(record: Path) -> FeatureSummary | None:
-    return FeatureSummary.model_validate_json(record.read_bytes()) if record.is_file() else None
-
-
-def _is_current(last: FeatureSummary, lake: Lake, settings: Settings) -> bool:
-    """Whether all that the last run wrote is still there."""
-    files = [offline_directory(settings) / f"{name}.parquet" for name in FEATURE_TABLES]
-    files += [file for file in (settings.online_store_file, settings.feature_registry_file) if file is not None]
-    return all(file.is_file() for file in files) and all(
-        lake.exists(name) and lake.version(name) == version for name, version in last.versions.items()
-    )

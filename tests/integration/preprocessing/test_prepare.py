@@ -1,8 +1,15 @@
+import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from components.preprocessing import FeatureSummary, prepare_features
+from components.feature_commands import features
+from components.preprocessing import FeatureSummary, feature_status, prepare_features
+from components.preprocessing.record import preparing_alone
 from mediareview.errors import MediaReviewError
 from mediareview.features import FEATURE_TABLES
 from mediareview.lake import Lake
@@ -13,6 +20,13 @@ pytestmark = pytest.mark.integration
 
 def silent(message: str) -> None:
     """Progress is not looked at here."""
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline, "did not happen"
+        time.sleep(0.01)
 
 
 def test_catalogue_and_features_are_written_and_counted(lake: Lake, summary: FeatureSummary) -> None:
@@ -63,3 +77,49 @@ def test_a_lake_without_titles_is_refused_with_a_hint(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     with pytest.raises(MediaReviewError, match="no titles"):
         prepare_features(Lake.from_settings(settings), settings, progress=silent)
+
+
+def test_of_two_at_a_time_the_second_waits_and_finds_nothing_to_do(
+    lake: Lake, settings: Settings, summary: FeatureSummary
+) -> None:
+    told: list[str] = []
+    answers: list[bool] = []
+    second = threading.Thread(
+        target=lambda: answers.append(prepare_features(lake, settings, progress=told.append).reused)
+    )
+    with preparing_alone(settings, silent):
+        second.start()
+        wait_until(lambda: bool(told))
+        assert "waiting" in told[0]
+        assert not answers
+    second.join(60)
+    assert answers == [True]
+
+
+def test_the_status_says_what_is_new_in_the_lake(lake: Lake, settings: Settings, tmp_path: Path) -> None:
+    own = Lake.from_settings(Settings(home=tmp_path))
+    for table in ("media", "ratings"):
+        own.append(table, lake.read(table))
+    other = Settings(home=tmp_path)
+    assert feature_status(own, other).outdated == "no features were prepared yet"
+    prepare_features(own, other, progress=silent)
+    assert feature_status(own, other).outdated == ""
+    own.append("ratings", own.read("ratings").slice(0, 1))
+    assert feature_status(own, other).outdated == "there are other ratings"
+    prepare_features(own, other, progress=silent)
+    other.feature_registry_file.unlink()
+    assert feature_status(own, other).outdated.endswith("registry.db is missing")
+
+
+def test_the_command_prepares_and_tells(
+    lake: Lake, settings: Settings, summary: FeatureSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediareview.settings.get_settings", lambda: settings)
+    done = CliRunner().invoke(features, ["prepare", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["reused"]) == (0, True)
+    assert CliRunner().invoke(features, ["status"], standalone_mode=False).return_value == 0
+    monkeypatch.setattr("mediareview.settings.get_settings", lambda: settings.model_copy(update={"home": tmp_path}))
+    monkeypatch.setattr("mediareview.lake.Lake.from_settings", lambda settings: lake)
+    told = CliRunner().invoke(features, ["status", "--json"], standalone_mode=False)
+    assert told.return_value == 1
+    assert json.loads(told.stdout)["outdated"] == "no features were prepared yet"
