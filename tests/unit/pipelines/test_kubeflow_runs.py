@@ -17,22 +17,11 @@ from click.testing import CliRunner, Result
 from mediareview.errors import MediaReviewError
 from mediareview.settings import get_settings
 from pipelines.catalogue import STEPS
-from pipelines.kubeflow import api as connection
-from pipelines.kubeflow import transport, watch
+from pipelines.kubeflow import transport
 from pipelines.pipeline_commands import pipeline
-from tests.kubeflow_api import KubeflowApi, running
+from tests.kubeflow_api import KubeflowApi
 
 Cli = Callable[..., Result]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeflowApi]:
-    """A server, and a client that waits for nothing."""
-    monkeypatch.setattr(watch, "POLL_S", 0.001)
-    for module in (transport, connection):
-        monkeypatch.setattr(module, "PAUSES_S", (0.0, 0.0))
-    with running() as api:
-        yield api
 
 
 @pytest.fixture
@@ -307,3 +296,63 @@ def test_schedules_are_listed(server: KubeflowApi, cli: Cli) -> None:
 def test_a_cron_expression_that_is_none_is_refused(server: KubeflowApi, cli: Cli, cron: str) -> None:
     assert "cron expression" in said(cli("schedule", "train-sentiment", "--endpoint", server.url, "--cron", cron))
     assert server.calls == []
+
+
+def test_a_schedule_that_somebody_else_made_is_left_alone(server: KubeflowApi, cli: Cli) -> None:
+    schedule(server, cli, "--cron", "0 3 * * *")
+    (run,) = server.recurring_runs.values()
+    run.description = "By hand."
+    assert schedule(server, cli, "--cron", "0 4 * * *")["change"] == "created"
+    assert run.recurring_run_id in server.recurring_runs
+    assert len(server.recurring_runs) == 2
+
+
+def test_a_changed_pipeline_is_what_the_schedule_runs_from_then_on(
+    server: KubeflowApi, cli: Cli, tmp_path: Path
+) -> None:
+    schedule(server, cli, "--cron", "0 3 * * *")
+    config = tmp_path / "config.yaml"
+    config.write_text("defaults: {image: 'other/image:1'}\nservice_account: somebody\n")
+    assert schedule(server, cli, "--cron", "0 3 * * *", "--config", str(config))["change"] == "updated"
+    (run,) = server.recurring_runs.values()
+    assert run.pipeline_version_reference.pipeline_version_id == list(server.versions)[-1]
+    assert run.service_account == "somebody"
+
+
+def test_a_schedule_that_is_not_there_cannot_be_disabled(server: KubeflowApi, cli: Cli) -> None:
+    assert "has no schedule" in said(cli("schedule", "train-sentiment", "--endpoint", server.url, "--disable"))
+    assert "--cron" in said(cli("schedule", "train-sentiment", "--endpoint", server.url))
+
+
+def test_a_person_is_told_in_which_form_a_schedule_is_kept(server: KubeflowApi, cli: Cli) -> None:
+    told = cli("schedule", "train-sentiment", "--endpoint", server.url, "--cron", "0 3 * * mon-fri").stdout
+    assert "0 0 3 * * mon-fri" in told
+    assert "UTC" in told
+    assert "no catch-up" in told
+
+
+def test_a_pipeline_without_versions_gets_one(server: KubeflowApi, cli: Cli) -> None:
+    server.fault(400, pattern="upload_version")
+    said(submitted(server, cli))
+    assert (len(server.pipelines), len(server.versions)) == (1, 0)
+    assert submitted(server, cli).return_value == 0
+    assert (len(server.pipelines), len(server.versions)) == (1, 1)
+
+
+@pytest.mark.parametrize("call", ["pipelines$", "upload_version$", "experiments$"])
+def test_nothing_is_created_twice_when_an_answer_is_lost(server: KubeflowApi, cli: Cli, call: str) -> None:
+    server.fault("lost", pattern=f"POST .*/{call}")
+    assert submitted(server, cli, "--no-wait").return_value == 0
+    assert (len(server.pipelines), len(server.versions), len(server.experiments), len(server.runs)) == (1, 1, 1, 1)
+
+
+def test_the_settings_name_the_server_unless_the_run_is_local(server: KubeflowApi, cli: Cli) -> None:
+    assert cli("run", "train-sentiment", "--no-wait", PIPELINES_URL=server.url).return_value == 0
+    assert "has not run here" in said(cli("status", "train-sentiment", "--local", PIPELINES_URL=server.url))
+    assert len(server.runs) == 1
+
+
+def test_what_only_a_cluster_knows_is_refused_here(cli: Cli) -> None:
+    message = said(cli("run", "train-sentiment", "--local", "--timeout", "5", "--no-wait"))
+    assert "--timeout, --no-wait" in message
+    assert "--follow" in said(cli("status", "train-sentiment", "--local", "--follow"))
