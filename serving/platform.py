@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
 from serving.api_process import ApiProcess
 from serving.listener import listen, url_of
@@ -25,8 +26,13 @@ def running(settings: Settings) -> Iterator[str]:
 
     Raises:
         MediaReviewError: nothing is deployed, a model does not start, the address is in use, or the models are being
-            served already.
+            served already, here or on a cluster.
     """
+    if settings.serving_namespace:
+        raise MediaReviewError(
+            f"The models are served by a cluster, {settings.serving_url}, and not by this machine.",
+            "Unset MEDIAREVIEW_SERVING_URL to serve what is deployed here; the API alone is python -m serving.api.",
+        )
     # The address comes first: it is what most often cannot be had, and the rest takes seconds.
     with listen(settings) as listener, StandIn(settings) as stand_in, ApiProcess(settings, listener) as api:
         stand_in.wait_ready(READY_TIMEOUT_S)
