@@ -103,6 +103,7 @@ class _Narrator:
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
+        self._since: dict[str, float] = {}
         self._status: Status | None = None
         self._silent = False
 
@@ -113,8 +114,12 @@ class _Narrator:
             if self._told.get(task.name) != task.state:
                 self._step(task)
                 self._told[task.name] = task.state
-        running = [task.name for task in run.tasks if task.state not in ENDED]
-        self._wait("" if run.ended else f"{', '.join(running) or 'Kubeflow'}: {run.state.lower()}")
+        since = {
+            task.name: self._since.get(task.name, time.monotonic()) for task in run.tasks if task.state not in ENDED
+        }
+        self._since = since or {"Kubeflow": self._since.get("Kubeflow", time.monotonic())}
+        waiting = [f"{name} {duration(time.monotonic() - seen)}" for name, seen in self._since.items()]
+        self._wait("" if run.ended else f"{run.state.lower()}: {', '.join(waiting)}")
 
     def silence(self, error: Any) -> None:
         """Tell, once, that the server does not answer."""
@@ -141,12 +146,12 @@ class _Narrator:
 
     def _wait(self, text: str) -> None:
         if self._status and text:
-            self._status.update(f"    [dim]{text}[/dim]")
+            self._status.update(f"[dim]{text}[/dim]")
         elif self._status:
             self._status.stop()
             self._status = None
         elif text and console.is_terminal:
-            self._status = console.status(f"    [dim]{text}[/dim]")
+            self._status = console.status(f"[dim]{text}[/dim]")
             self._status.start()
 
 

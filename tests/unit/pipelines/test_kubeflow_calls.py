@@ -1,6 +1,7 @@
 """Calls of the Kubeflow API end in bounded time, are repeated only where that is safe, and fail with what to do."""
 
 import re
+import socket
 from pathlib import Path
 
 import httpx
@@ -148,7 +149,11 @@ def test_nobody_at_home(server: KubeflowApi) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_an_unknown_host() -> None:
+def test_an_unknown_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*arguments: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with Kubeflow("http://kubeflow.invalid") as kubeflow:
         assert "There is no host 'kubeflow.invalid'" in told(kubeflow)
 
