@@ -41,6 +41,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, help="this is the only node, and has so many")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun would, with a warning; the worker sets its own number
+    # Else processes that are started again meet in the store of the last attempt, and call those who were there.
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     try:
         read_context(training_directory(arguments.training))
     except MediaReviewError as error:
