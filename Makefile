@@ -4,10 +4,10 @@ BIN := .venv/bin
 PROFILE ?= demo
 OVERLAY ?= kind
 
-.PHONY: help setup demo test images test-images lint format schemas lock verify-cluster bench bench-models bench-serving clean
+.PHONY: help setup demo test images test-images lint format schemas lock verify-cluster bench bench-models bench-serving bench-distributed clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Create .venv with every dependency of the lock (1 to 5 minutes the first time)
 	@scripts/setup
@@ -46,13 +46,16 @@ test-images: images ## Run the images for real: restricted, read-only, answering
 verify-cluster: setup ## Try an overlay on a cluster, changing nothing (KUBECONFIG=... OVERLAY=kind|staging|production)
 	@KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/verify-cluster $(OVERLAY)
 
-bench: bench-models bench-serving ## Run every benchmark
+bench: bench-models bench-serving bench-distributed ## Run every benchmark
 
 bench-models: setup ## Model quality against baselines (PROFILE=full for the best models)
 	@$(BIN)/python -m benchmarks.models --profile $(PROFILE)
 
 bench-serving: setup ## Latency, throughput and memory of the served models
 	@$(BIN)/python -m benchmarks.serving
+
+bench-distributed: setup ## Fine-tuning in two processes against one, on this machine
+	@$(BIN)/python -m benchmarks.distributed --profile $(PROFILE)
 
 clean: ## Remove .venv and generated files, but not .mediareview (your data and models)
 	rm -rf .venv build dist *.egg-info benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
