@@ -20,6 +20,7 @@ from components.preprocessing.record import (
     why_not_computed,
     why_not_filled,
 )
+from components.preprocessing.spark_application import KUBERNETES, run_application
 from feature_repo.online import mark_filled
 from mediareview.console import console
 from mediareview.contracts import CONTRACTS, arrow_schema
@@ -41,16 +42,23 @@ def prepare_features(
 
     Args:
         lake: where the events are and the tables ``catalogue`` and ``FEATURE_TABLES`` go.
-        settings: where Feast's files are.
+        settings: where Feast's files are, and the engine. With ``kubernetes://`` a SparkApplication does all of this,
+            on the same volume.
         pins: versions of the input tables to read; the newest if None.
         progress: told what is being done; prints to stderr if None.
 
     Raises:
-        MediaReviewError: there are no titles, a pinned version is gone, or a server cannot be used.
+        MediaReviewError: there are no titles, a pinned version is gone, or a server or the engine cannot be used.
     """
     say = progress or (lambda message: console.print(f"  {message}"))
     pins = {name: version for name, version in (pins or newest_pins(lake)).items() if name in INPUTS}
     digest = input_digest(lake, pins)
+    if settings.engine_url.startswith(KUBERNETES):
+        last = last_prepared(settings)
+        if last is None or why_not_computed(last, digest, pins, lake):
+            # Without the lock, which the application needs.
+            run_application(settings.engine_url.removeprefix(KUBERNETES), digest, pins, say)
+            return _of_application(digest, settings)
     with preparing_alone(settings, say):
         last = last_prepared(settings)
         if last is None or why_not_computed(last, digest, pins, lake):
@@ -68,6 +76,16 @@ def prepare_features(
         filled = summary.model_copy(update={"filled": True})
         keep(filled, settings)
     return filled
+
+
+def _of_application(digest: str, settings: Settings) -> FeatureSummary:
+    last = last_prepared(settings)
+    if last is None or last.digest != digest or not last.filled:
+        raise MediaReviewError(
+            f"The SparkApplication is complete, but its features are not in {settings.root}.",
+            "Its driver must mount the same volume as MEDIAREVIEW_HOME, and its image be of the same version.",
+        )
+    return last
 
 
 def _compute(lake: Lake, pins: dict[str, int], digest: str, settings: Settings, say: Progress) -> FeatureSummary:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from components.preprocessing.engines.base import Engine
+from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
 
 DUCKDB, SPARK = "duckdb://", "spark://"
@@ -36,7 +37,10 @@ def _open(settings: Settings, scratch: Path) -> Engine:
 
         return SparkEngine(settings.engine_url.removeprefix(SPARK), scratch, settings.threads)
     if settings.engine_url not in ("", DUCKDB):
-        raise ValueError(f"{settings.engine_url} is no engine of this process.")
+        raise MediaReviewError(
+            f"{settings.engine_url} computes nothing in this process.",
+            "Others prepared features meanwhile; run it again.",
+        )
     from components.preprocessing.engines.duckdb import DuckDBEngine
 
     return DuckDBEngine(scratch, settings.threads)

@@ -1,15 +1,21 @@
-"""A SparkApplication's life, against a server that speaks the Kubernetes API."""
+"""A SparkApplication's life, against a server that speaks the Kubernetes API, and what is made of its end."""
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from components.preprocessing import FeatureSummary, prepare, prepare_features
+from components.preprocessing.record import input_digest, keep, newest_pins, preparing_alone
 from components.preprocessing.spark_application import run_application
 from mediareview import kubernetes
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Access, Kubernetes, KubernetesError
+from mediareview.lake import Lake
+from mediareview.settings import Settings
 from tests.kubernetes_api import KubernetesApi, running
 
 PLURAL = ("sparkoperator.k8s.io/v1beta2", "sparkapplications", "ml")
@@ -191,3 +197,54 @@ def test_without_the_right_it_is_said_what_to_grant(server: KubernetesApi, run: 
     with pytest.raises(KubernetesError, match="does not permit to create") as failure:
         run()
     assert "Grant the verb 'create' on sparkapplications.sparkoperator.k8s.io" in failure.value.hint
+
+
+class Home:
+    """A home whose features an application prepares, as far as anybody sees."""
+
+    def __init__(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
+        self.settings = Settings(home=directory, engine_url="kubernetes://ml")
+        self.lake = Lake.from_settings(self.settings)
+        self.lake.append("media", pa.table({"media_id": ["a"]}))
+        self.runs: list[tuple[str, dict[str, int]]] = []
+        patch.setattr(prepare, "run_application", self._run)
+
+    def record(self, **changes: Any) -> None:
+        pins = newest_pins(self.lake)
+        summary = FeatureSummary(digest=input_digest(self.lake, pins), pins=pins, filled=True)
+        with preparing_alone(self.settings, print):
+            keep(summary.model_copy(update=changes), self.settings)
+
+    def _run(self, namespace: str, digest: str, pins: dict[str, int], say: Callable[[str], None]) -> None:
+        self.runs.append((namespace, pins))
+        self.work()
+
+    def work(self) -> None:
+        self.record()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    return Home(tmp_path, monkeypatch)
+
+
+def test_an_application_prepares_what_the_engine_url_asks_for(home: Home) -> None:
+    summary = prepare_features(home.lake, home.settings, progress=print)
+    assert home.runs == [("ml", {"media": 0})]
+    assert summary.filled
+    assert not summary.reused
+
+
+def test_features_that_are_computed_need_no_application(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.record()
+    monkeypatch.setattr(prepare, "why_not_filled", lambda last, settings: "")
+    assert prepare_features(home.lake, home.settings, progress=print).reused
+    assert not home.runs
+
+
+@pytest.mark.parametrize("wrong", [{"digest": "of other code"}, {"filled": False}])
+def test_an_application_that_worked_elsewhere_is_not_believed(home: Home, wrong: dict[str, Any]) -> None:
+    home.work = lambda: home.record(**wrong)  # type: ignore[method-assign]
+    with pytest.raises(MediaReviewError, match="complete, but its features are not in") as failure:
+        prepare_features(home.lake, home.settings, progress=print)
+    assert "the same volume" in failure.value.hint
