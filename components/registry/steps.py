@@ -27,7 +27,11 @@ def register(context: RunContext, models_dir: Path, evaluation: Evaluation, deci
             update={
                 "lake_versions": context.lake_versions,
                 "code_revision": code_revision(),
-                "parameters": {"profile": context.profile, **context.config().model_dump(mode="json")},
+                "parameters": {
+                    "profile": context.profile,
+                    "processes": context.processes,
+                    **context.config().model_dump(mode="json"),
+                },
                 "metrics": score.metrics,
                 "evaluation": evaluation,
                 "decision": decision.reason,

@@ -128,7 +128,7 @@ def _seen(cluster: Kubernetes, resource: Resource, name: str, deadline: float) -
             away = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
             if not away or time.monotonic() > deadline:
                 raise
-            console.print(f"  {error.message} Trying again.")
+            console.print(f"  {error.message} Trying again.", markup=False)
 
 
 def _condition(job: Object, kind: str) -> Object | None:

@@ -40,7 +40,7 @@ def test_what_is_missing_says_in_one_line_what_for_and_how_to_install_it(
         "Kubeflow Trainer",
         Mark.MISSING,
         "there is no trainjobs.trainer.kubeflow.org",
-        "fine-tunes encoders on several nodes (TrainJob). Install 2.1 or newer: "
+        "fine-tunes encoders on several nodes (TrainJob). Install 2.2 or newer: "
         "https://www.kubeflow.org/docs/components/trainer/operator-guides/installation/",
     )
 
