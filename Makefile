@@ -15,7 +15,7 @@ setup: ## Create .venv with every dependency of the lock (1 to 5 minutes the fir
 demo: setup ## From nothing to three trained models behind a local API (8 to 15 minutes the first time)
 	@$(BIN)/mediareview up --profile $(PROFILE)
 
-test: setup ## Run every test: unit, integration with real servers, end to end (about 15 minutes)
+test: setup ## Run every test: unit, integration with real servers, end to end (about 20 minutes)
 	@$(BIN)/pytest -n 2 tests/unit
 	@$(BIN)/pytest tests/integration tests/e2e
 
