@@ -16,13 +16,18 @@ from typing import Any
 import pytest
 
 from mediareview import __version__
-from tests.integration.conftest import text_artifact
+from tests.integration.conftest import recommender_artifact, text_artifact
 
-__all__ = ["text_artifact"]
+__all__ = ["recommender_artifact", "text_artifact"]
+
+os.environ.setdefault("CONTAINERS_CONF", str(Path(__file__).resolve().parents[2] / "containers/engine.conf"))
 
 USER = 10001
-RESTRICTED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--tmpfs=/tmp")
-"""As in the manifests."""
+RESTRICTED = (
+    *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp"),
+    *("--cap-drop=all", "--security-opt=no-new-privileges"),
+)
+"""As in the manifests: nothing but ``/tmp`` and the volumes can be written."""
 
 
 def podman(*arguments: str, check: bool = True) -> str:
@@ -40,6 +45,12 @@ def run(role: str, *command: str, options: tuple[str, ...] = (), entrypoint: str
     """Run a command in a container of a role and return what it prints."""
     override = ("--entrypoint", entrypoint) if entrypoint is not None else ()
     return podman("run", "--rm", *RESTRICTED, *options, *override, image(role), *command)
+
+
+def logs(container: str) -> str:
+    """Return what a container has written to its standard output and error."""
+    command = ["podman", "logs", container]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
 
 @contextmanager
