@@ -41,7 +41,7 @@ images: setup ## Build the images of all roles with podman (5 to 10 minutes the 
 	@$(BIN)/python scripts/images
 
 test-images: images ## Run the images for real: restricted, read-only, answering
-	@CONTAINERS_CONF=$(CURDIR)/containers/engine.conf $(BIN)/pytest tests/images
+	@$(BIN)/pytest tests/images
 
 verify-cluster: setup ## Try an overlay on a cluster, changing nothing (KUBECONFIG=... OVERLAY=kind|staging|production)
 	@KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/verify-cluster $(OVERLAY)
