@@ -1,7 +1,7 @@
 """Fine-tuning an encoder in two processes of one thread, against one process of two threads, on this machine.
 
 It tells what splitting the batches costs, for the processors are the same: on several nodes there are more of them. The
-encoder alone is scored, on the benchmark's test texts.
+encoder alone is scored, on the benchmark's test texts. Both are trained in turns, and the shortest times count.
 
 Usage: ``python -m benchmarks.distributed [--profile quick|demo|full]``
 """
@@ -11,9 +11,11 @@ import os
 import shutil
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 PROCESSES = 2
+TURNS = 2
 
 
 def main() -> None:
@@ -49,8 +51,14 @@ def main() -> None:
             shutil.rmtree(home / name, ignore_errors=True)
         steps.load(context, home / "data")
         steps.preprocess(context, home / "data", home / "prepared")
-    one = train(context.model_copy(update={"nodes": 1, "processes_per_node": 1}), home / "prepared")
-    two = train(context.model_copy(update={"nodes": 1, "processes_per_node": PROCESSES}), home / "prepared")
+    turns = [
+        train(context.model_copy(update={"nodes": 1, "processes_per_node": processes}), home / "prepared")
+        for processes in (1, PROCESSES) * TURNS
+    ]
+    one, two = (
+        {**rounds[0], **{key: min(turn[key] for turn in rounds) for key in ("total_s", "epoch_s")}}
+        for rounds in (turns[::2], turns[1::2])
+    )
 
     def macro_f1(trained, rows):  # type: ignore[no-untyped-def]
         truth, predicted = trained["truth"][rows], trained["predicted"][rows]
@@ -108,7 +116,7 @@ def train(context, prepared):  # type: ignore[no-untyped-def]
     logits = predict(network, texts["normalised"].tolist(), context.config().encoder.max_tokens)
     return {
         "total_s": total_s,
-        "epoch_s": (epochs[-1] - epochs[0]) / (len(epochs) - 1) if len(epochs) > 1 else float("nan"),
+        "epoch_s": min((end - start for start, end in pairwise(epochs)), default=float("nan")),
         "truth": texts["label"].to_numpy(),
         "predicted": logits.argmax(axis=1),
     }
@@ -116,7 +124,9 @@ def train(context, prepared):  # type: ignore[no-untyped-def]
 
 def note_epochs(checkpoint: Path, epochs: list[float], done: threading.Event) -> None:
     """Append the time at which each epoch's checkpoint was written."""
-    while not done.wait(0.05):
+    finished = False
+    while not finished:
+        finished = done.wait(0.05)  # and a last look: the last epoch ends the training
         written = checkpoint.stat().st_mtime if checkpoint.exists() else None
         if written is not None and (not epochs or written != epochs[-1]):
             epochs.append(written)
