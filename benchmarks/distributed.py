@@ -7,33 +7,26 @@ Usage: ``python -m benchmarks.distributed [--profile quick|demo|full]``
 """
 
 import argparse
-import os
 import shutil
 import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.home import use_own_home
+from mediareview.settings import get_settings
+
 PROCESSES = 2
 TURNS = 2
 
 
 def main() -> None:
-    """Prepare the texts, train twice, report."""
+    """Prepare the texts, train in turns, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", choices=("quick", "demo", "full"), default="demo")
     profile = parser.parse_args().profile
 
-    from mediareview.settings import Settings, get_settings
-
-    outer = Settings()
-    home = outer.root / "benchmarks" / "distributed"
-    home.mkdir(parents=True, exist_ok=True)
-    outer.downloads.mkdir(parents=True, exist_ok=True)
-    if not (home / "downloads").exists():
-        (home / "downloads").symlink_to(outer.downloads)
-    os.environ["MEDIAREVIEW_HOME"] = str(home)
-    get_settings.cache_clear()
+    home = use_own_home("distributed")
 
     from benchmarks.report import Row, report
     from components.ingestion import ingest_demo

@@ -7,7 +7,9 @@ Usage: ``python -m benchmarks.models [--profile quick|demo|full]``
 """
 
 import argparse
-import os
+
+from benchmarks.home import use_own_home
+from mediareview.settings import get_settings
 
 METRICS = {
     "recommender": ("ndcg@10", "recall@10", "map@10", "ndcg@10 (temporal)"),
@@ -23,17 +25,7 @@ def main() -> None:
     parser.add_argument("--profile", choices=("quick", "demo", "full"), default="demo")
     profile = parser.parse_args().profile
 
-    from mediareview.settings import Settings, get_settings
-
-    outer = Settings()
-    home = outer.root / "benchmarks" / profile
-    home.mkdir(parents=True, exist_ok=True)
-    outer.downloads.mkdir(parents=True, exist_ok=True)
-    if not (home / "downloads").exists():
-        (home / "downloads").symlink_to(outer.downloads)
-    # The pipeline's steps are subprocesses, which read the environment.
-    os.environ["MEDIAREVIEW_HOME"] = str(home)
-    get_settings.cache_clear()
+    use_own_home(profile)
 
     from components.ingestion import ingest_demo
     from components.preprocessing import prepare_features

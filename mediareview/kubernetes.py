@@ -48,6 +48,11 @@ class KubernetesError(MediaReviewError):
         self.status = status
         self.unknown_kind = unknown_kind
 
+    @property
+    def away(self) -> bool:
+        """Whether the server did not answer, or had too much to do: it may do so in a while."""
+        return self.status in (0, HTTPStatus.TOO_MANY_REQUESTS) or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -175,6 +180,28 @@ class Kubernetes:
         """
         return self._call("GET", resource, name)
 
+    def get_patiently(
+        self, resource: Resource, name: str, deadline: float, say: Callable[[KubernetesError], None]
+    ) -> Object:
+        """Return an object; a server that is away for a while is waited for.
+
+        Args:
+            resource: what kind of object.
+            name: its name.
+            deadline: until when to try, by ``time.monotonic()``.
+            say: told each failure after which it is tried again.
+
+        Raises:
+            KubernetesError: there is none (``status`` 404), it cannot be had, or time is up.
+        """
+        while True:
+            try:
+                return self.get(resource, name)
+            except KubernetesError as error:
+                if not error.away or time.monotonic() > deadline:
+                    raise
+                say(error)
+
     def read(self, path: str) -> Object:
         """Return what lies at a path that holds no objects: ``/version``, ``/apis/GROUP/VERSION``.
 
@@ -223,7 +250,7 @@ class Kubernetes:
                 return self._send(method, resource.path(name), body)
             except urllib.error.HTTPError as error:
                 failure = answer_failure(error.code, error.read(), verb, resource)
-                again = error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR
+                again = failure.away
                 wanted_s = _retry_after_s(error.headers)
             except (OSError, HTTPException, ValueError) as error:
                 failure, wanted_s = connection_failure(self._access.url, error), 0.0

@@ -68,7 +68,12 @@ def run_application(
             told = state
             say(f"Spark: {state.lower()}")
         time.sleep(poll_s)
-        stored = _seen(cluster, resource, name, deadline)
+        try:
+            stored = cluster.get_patiently(resource, name, deadline, lambda error: say(error.message))
+        except KubernetesError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise MediaReviewError(f"SparkApplication {name} was deleted while it ran.", "Run this again.") from None
 
 
 def _template(cluster: Kubernetes, resource: Resource) -> Object:
@@ -114,21 +119,6 @@ def _created(cluster: Kubernetes, resource: Resource, application: Object) -> Ob
         return stored
     cluster.delete(resource, name)
     return cluster.create(resource, application)
-
-
-def _seen(cluster: Kubernetes, resource: Resource, name: str, deadline: float) -> Object:
-    """Return it; a server that is away for a while is waited for."""
-    while True:
-        try:
-            return cluster.get(resource, name)
-        except KubernetesError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise MediaReviewError(
-                    f"SparkApplication {name} was deleted while it ran.", "Run this again."
-                ) from None
-            away = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            if not away or time.monotonic() > deadline:
-                raise
 
 
 def _state(application: Object) -> str:

@@ -69,7 +69,15 @@ def run_trainjob(job: Object, cluster: Kubernetes, timeout_s: float, poll_s: flo
             told = progress
             console.print(f"  {progress}")
         time.sleep(poll_s)
-        stored = _seen(cluster, resource, name, deadline)
+        try:
+            stored = cluster.get_patiently(resource, name, deadline, _say)
+        except KubernetesError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            raise MediaReviewError(
+                f"TrainJob {name} was deleted while it ran.",
+                "Run the step again: it goes on from the last complete epoch.",
+            ) from None
     delete_trainjob(name, resource.namespace, cluster)
 
 
@@ -114,21 +122,8 @@ def _refusal(error: KubernetesError) -> MediaReviewError:
     return KubernetesError(error.message, hint, error.status)
 
 
-def _seen(cluster: Kubernetes, resource: Resource, name: str, deadline: float) -> Object:
-    """Return the TrainJob; a server that is away for a while is waited for."""
-    while True:
-        try:
-            return cluster.get(resource, name)
-        except KubernetesError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                raise MediaReviewError(
-                    f"TrainJob {name} was deleted while it ran.",
-                    "Run the step again: it goes on from the last complete epoch.",
-                ) from None
-            away = error.status in (0, HTTPStatus.TOO_MANY_REQUESTS) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            if not away or time.monotonic() > deadline:
-                raise
-            console.print(f"  {error.message} Trying again.", markup=False)
+def _say(error: KubernetesError) -> None:
+    console.print(f"  {error.message} Trying again.", markup=False)
 
 
 def _condition(job: Object, kind: str) -> Object | None:

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from mediareview.errors import MediaReviewError
+from mediareview.merge_patch import merge
 from mediareview.settings import get_settings
 from pipelines.catalogue import STEPS
 from pipelines.cluster.step import Name, StepConfig
@@ -60,19 +61,6 @@ def load_config(path: Path | None = None) -> ClusterConfig:
             "\n  ".join([f"{path or DEFAULT} does not say how steps run:", *_complaints(error)]),
             f"Every field and its default: {DEFAULT}",
         ) from None
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """Return the target with a merge patch (RFC 7396) applied."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged
 
 
 def _read(path: Path) -> dict[str, Any]:

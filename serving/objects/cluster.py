@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Kubernetes, KubernetesError, Object, Resource
+from mediareview.merge_patch import merge
 from serving.objects.names import INFERENCE_SERVICE, INFERENCE_SERVICES, SERVING_RUNTIME, SERVING_RUNTIMES
 from serving.objects.rollout import rollout
-from serving.objects.store import conflict, merge, missing
+from serving.objects.store import conflict, missing
 from serving.objects.variants import predictor_name
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class ClusterObjects:
                 )
                 now = rollout(service, deployment, version)
             except KubernetesError as error:
-                if 0 < error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                if not error.away:
                     raise
                 now = None
             if now is not None and now.done:

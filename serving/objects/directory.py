@@ -12,8 +12,9 @@ import yaml
 
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Object
+from mediareview.merge_patch import merge
 from serving.objects.names import INFERENCE_SERVICE, SERVING_RUNTIME
-from serving.objects.store import conflict, merge, missing
+from serving.objects.store import conflict, missing
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

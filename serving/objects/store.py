@@ -1,7 +1,6 @@
 """Where InferenceService and ServingRuntime objects are kept: a directory, or the API of a Kubernetes cluster."""
 
-from copy import deepcopy
-from typing import Any, Protocol
+from typing import Protocol
 
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Object
@@ -60,19 +59,6 @@ def open_objects(settings: Settings) -> ObjectStore:
     from serving.objects.directory import ObjectDirectory
 
     return ObjectDirectory(settings.inference_services)
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """Return the result of a JSON Merge Patch (RFC 7386); neither argument is changed."""
-    if not isinstance(patch, dict):
-        return deepcopy(patch)
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged
 
 
 def missing(kind: str, name: str, where: str) -> MissingError:

@@ -7,10 +7,11 @@ import yaml
 
 from components.training.component import BASE_IMAGE
 from mediareview.errors import MediaReviewError
+from mediareview.merge_patch import merge
 from mediareview.settings import get_settings
 from pipelines.catalogue import STEPS
 from pipelines.cluster import StepConfig, load_config
-from pipelines.cluster.config import DEFAULT, merge
+from pipelines.cluster.config import DEFAULT
 from pipelines.cluster.step import amount
 
 OVERLAYS = sorted((Path(__file__).parents[3] / "manifests" / "overlays").iterdir())
