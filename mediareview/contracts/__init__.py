@@ -1,6 +1,7 @@
 """Typed contracts of every event and table. Producers and consumers share them; JSON Schemas are made from them."""
 
 from mediareview.contracts.events import Feedback, Interaction, Rating, Review
+from mediareview.contracts.experiments import Exposure, RolloutChange, ServedAnswer
 from mediareview.contracts.media import Media
 from mediareview.contracts.moderation import ModerationLabel
 from mediareview.contracts.record import MAX_TEXT_BYTES, Record, Timestamp
@@ -8,7 +9,19 @@ from mediareview.contracts.rejected import DeadLetter
 from mediareview.contracts.schema import arrow_schema, json_schemas, to_arrow
 
 CONTRACTS: dict[str, type[Record]] = {
-    contract.table: contract for contract in (Rating, Review, Interaction, Media, ModerationLabel, Feedback, DeadLetter)
+    contract.table: contract
+    for contract in (
+        Rating,
+        Review,
+        Interaction,
+        Media,
+        ModerationLabel,
+        Feedback,
+        Exposure,
+        ServedAnswer,
+        RolloutChange,
+        DeadLetter,
+    )
 }
 """Table name to contract."""
 
@@ -16,6 +29,7 @@ __all__ = [
     "CONTRACTS",
     "MAX_TEXT_BYTES",
     "DeadLetter",
+    "Exposure",
     "Feedback",
     "Interaction",
     "Media",
@@ -23,6 +37,8 @@ __all__ = [
     "Rating",
     "Record",
     "Review",
+    "RolloutChange",
+    "ServedAnswer",
     "Timestamp",
     "arrow_schema",
     "json_schemas",

@@ -8,7 +8,7 @@ from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Kubernetes, KubernetesError, Object, Resource
 from mediareview.merge_patch import merge
 from serving.objects.names import INFERENCE_SERVICE, INFERENCE_SERVICES, SERVING_RUNTIME, SERVING_RUNTIMES
-from serving.objects.rollout import rollout
+from serving.objects.progress import progress
 from serving.objects.store import conflict, missing
 from serving.objects.variants import predictor_name
 
@@ -136,7 +136,7 @@ class ClusterObjects:
                 deployment = self._find(
                     deployments, predictor_name(name, service["spec"]["predictor"].get("name") or "")
                 )
-                now = rollout(service, deployment, version)
+                now = progress(service, deployment, version)
             except KubernetesError as error:
                 if not error.away:
                     raise

@@ -64,7 +64,7 @@ def is_ready(service: Object) -> bool:
     """Whether everything the newest spec asks for is running and ready.
 
     On a cluster this may speak of the spec before: what KServe writes as ``observedGeneration`` counts changes of the
-    predictor's Deployment. ``serving.objects.rollout`` asks the Deployment.
+    predictor's Deployment. ``serving.objects.progress`` asks the Deployment.
     """
     status = service.get("status") or {}
     current = bool(service["metadata"].get("namespace")) or (

@@ -12,7 +12,7 @@ from serving.objects.names import VERSION_LABEL
 
 
 @dataclass(frozen=True)
-class Rollout:
+class Progress:
     """How far a version has come."""
 
     done: bool
@@ -21,7 +21,7 @@ class Rollout:
     message: str
 
 
-def rollout(service: Object, deployment: Object | None, version: str) -> Rollout:
+def progress(service: Object, deployment: Object | None, version: str) -> Progress:
     """Return how far a version has come.
 
     Args:
@@ -30,20 +30,20 @@ def rollout(service: Object, deployment: Object | None, version: str) -> Rollout
         version: registry version, as the predictor's label says it.
     """
     if deployment is None or _version(deployment) != version:
-        return Rollout(False, False, _reason(service, {}) or "KServe has not taken up the new version yet")
+        return Progress(False, False, _reason(service, {}) or "KServe has not taken up the new version yet")
     status = deployment.get("status") or {}
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
-        return Rollout(False, False, "Kubernetes has not taken up the new version yet")
+        return Progress(False, False, "Kubernetes has not taken up the new version yet")
     conditions = {item["type"]: item for item in status.get("conditions") or []}
     progressing = conditions.get("Progressing", {})
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return Rollout(False, True, _reason(service, conditions) or str(progressing.get("message", "")))
+        return Progress(False, True, _reason(service, conditions) or str(progressing.get("message", "")))
     wanted = int(deployment["spec"].get("replicas", 1))
     pods, new, available = (int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas"))
     if new < wanted or pods > new or available < new:
         count = f"{new} of {wanted} pods are of the new version, {available} of {pods} are available"
-        return Rollout(False, False, _reason(service, conditions) or count)
-    return Rollout(True, False, "")
+        return Progress(False, False, _reason(service, conditions) or count)
+    return Progress(True, False, "")
 
 
 def _version(deployment: Object) -> str:

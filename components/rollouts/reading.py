@@ -1,0 +1,5 @@
+"""Commands that only look. Heavy imports stay inside the functions."""
+
+import click
+
+READING: tuple[click.Command, ...] = ()

@@ -1,0 +1,6 @@
+"""Who gets which variant: sticky, exact, and explainable. Shared by the public API and the rollouts."""
+
+from serving.experiments.assignment import Assignment, assign
+from serving.experiments.experiment import Experiment, experiment_of
+
+__all__ = ["Assignment", "Experiment", "assign", "experiment_of"]

@@ -1,0 +1,1 @@
+"""Moves a new version from zero to all traffic with evidence, or takes it back."""
