@@ -1,4 +1,4 @@
-"""What an InferenceService remembers of its rollout, in one annotation, written together with the traffic or not at all.
+"""What an InferenceService remembers of its rollout: one annotation, written together with the traffic or not at all.
 
 The annotation is also the outbox of the audit log: a change stays in ``pending`` until the log has it, so that whoever
 is killed between the two writes leaves nothing behind that the next one could not complete.
