@@ -84,6 +84,19 @@ class Settings(BaseSettings):
     predictor_concurrency: int = Field(default=128, ge=1)
     """Calls the API has open to one predictor at a time; more get 503 at once."""
 
+    signing_key: SecretStr = SecretStr("")
+    """Signs what the API gives out to visitors and testers; the same for all its replicas. Several, with commas between
+    them, rotate it: the first signs, all verify. Empty means a random one in ``HOME/serving/signing.key``."""
+
+    exploration_share: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of recommendation answers whose order is randomised, so that candidates can be judged off-policy."""
+
+    metrics_url: str = ""
+    """Prometheus server that rollouts are judged by, ``http://prometheus:9090``; empty means the API's own /metrics."""
+
+    rollout_interval_s: float = Field(default=5.0, gt=0)
+    """How often the controller of the rollouts looks at them."""
+
     threads: int = Field(default=2, ge=1)
     """CPU threads a training step or a predictor may use."""
 
@@ -107,6 +120,7 @@ class Settings(BaseSettings):
         _check("FEATURE_REGISTRY_URL", self.feature_registry_url, ("", "s3"))
         _check("SERVING_URL", self.serving_url, ("kubernetes",))
         _check("PIPELINES_URL", self.pipelines_url, ("http", "https"))
+        _check("METRICS_URL", self.metrics_url, ("http", "https"))
         if not re.fullmatch(r"|duckdb://|spark://\S*|kubernetes://[a-z0-9-]+", self.engine_url):
             raise MediaReviewError(
                 f"MEDIAREVIEW_ENGINE_URL names no engine: {self.engine_url!r}.",
@@ -158,6 +172,11 @@ class Settings(BaseSettings):
     def inference_services(self) -> Path:
         """Directory of the InferenceService and ServingRuntime objects that the local stand-in runs."""
         return self.root / "serving" / "objects"
+
+    @property
+    def signing_key_file(self) -> Path:
+        """File of the random signing key that is made if the settings have none."""
+        return self.root / "serving" / "signing.key"
 
     @property
     def events(self) -> Path:
