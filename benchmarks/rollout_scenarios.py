@@ -1,0 +1,185 @@
+"""What rollouts must withstand, played through with real processes and traffic: good versions, bad ones, kills."""
+
+import contextlib
+import json
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from benchmarks.rollout_load import Load, Lost
+from benchmarks.rollout_world import SERVICE, Platform, World, slowed
+from mediareview.contracts import RolloutChange
+from mediareview.lake import Lake
+from serving.rollouts.rollout import Rollout, rollout_of
+
+PATIENCE_S = 240.0
+FIRST_PERCENT = 10
+QUICK = ("--traffic", str(FIRST_PERCENT), "--outcome-window", "2s", "--min-units", "100")
+
+
+@dataclass
+class Played:
+    """What happened to the users and to the records while a rollout was played through."""
+
+    rollout: Rollout
+    seconds: float
+    """From its start to its end."""
+    requests: int
+    lost: list[Lost]
+    labels_lost: int
+    switched: list[str]
+    """Enrolled users to whom more than one variant was assigned."""
+    log: list[RolloutChange]
+    """The audit log's changes of this rollout, in order."""
+    split: tuple[int, int] = (0, 0)
+    """Of the users who asked at the first percentage: those on the canary, and all."""
+    moved_back: list[str] = field(default_factory=list)
+    """Users who were answered by the canary, and by the stable version later on, while traffic only grew."""
+    kept_processes: bool = False
+    """Whether the promoted version is served by the very processes that served the canary."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether object and audit log tell the same: the same changes, each once, in order, and the same end."""
+        numbers = [change.sequence for change in self.log]
+        last = self.log[-1]
+        return (
+            numbers == list(range(1, self.rollout.sequence + 1))
+            and (last.phase, last.traffic_percent) == (self.rollout.phase, self.rollout.traffic_percent)
+            and not self.rollout.pending
+        )
+
+
+def promote(world: World, platform: Platform, version: str, *, users: int = 2000) -> Played:
+    """Roll a version out by steps of 10 % to 50 %, until the controller promotes it."""
+    with Load(world.url, world.sentences, users=users) as load:
+        started = time.monotonic()
+        world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
+                  "--every", "8s", "--margin", "0.05", "--reason", "it scored better")  # fmt: skip
+        entered = time.monotonic()
+        until(lambda: current(world).traffic_percent > FIRST_PERCENT)
+        stepped = time.monotonic()
+        canary = {process.pid for process in platform.predictors(version)}
+        until(lambda: not current(world).active)
+        ended = time.monotonic()
+        time.sleep(3.0)  # the version before drains
+        kept = {process.pid for process in platform.predictors(version)} == canary
+    played = _played(world, load, ended - started)
+    name = played.rollout.candidate.predictor
+    # A moment for the percentages to reach the API, and what was under way when they changed.
+    first = load.variants(entered + 1.0, stepped - 1.0)
+    played.split = (sum(name in variants for variants in first.values()), len(first))
+    growing = load.variants(entered + 1.0, ended - 1.0)
+    played.moved_back = [user for user, variants in growing.items() if name in variants[:-1]]
+    played.kept_processes = kept
+    return played
+
+
+def sabotage(world: World, version: str, *, again: bool = False) -> Played:
+    """Roll out a version that is bad, until the controller takes it back."""
+    with Load(world.url, world.sentences) as load:
+        started = time.monotonic()
+        world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--every", "60s", *again * ("--again",))
+        until(lambda: not current(world).active)
+        ended = time.monotonic()
+        time.sleep(3.0)
+    return _played(world, load, ended - started)
+
+
+def slow_down(world: World, platform: Platform, version: str) -> Played:
+    """Roll out a version that becomes slow once it has traffic, until the controller takes it back."""
+    with Load(world.url, world.sentences) as load:
+        started = time.monotonic()
+        world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--every", "60s", "--again")
+        time.sleep(5.0)
+        with slowed(platform.predictors(version)):
+            until(lambda: not current(world).active)
+            ended = time.monotonic()
+        time.sleep(3.0)
+    return _played(world, load, ended - started)
+
+
+def kill_often(world: World, platform: Platform, version: str, *, kills: int = 10, seed: int = 0) -> Played:
+    """Roll a version out while controller, API and canary are killed (-9) in turns, at moments drawn at random."""
+    draw = random.Random(seed)
+
+    def victims(number: int) -> list[psutil.Process]:
+        if number % 3 == 2:
+            return platform.predictors(version)
+        return platform.processes("serving.rollouts" if number % 3 == 0 else "serving.api")
+
+    with Load(world.url, world.sentences) as load:
+        started = time.monotonic()
+        world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
+                  "--every", "6s", "--margin", "0.05", "--again", "--no-wait")  # fmt: skip
+        for number in range(kills):
+            time.sleep(draw.uniform(0.5, 4.0))
+            until(lambda number=number: bool(victims(number)))  # type: ignore[misc]
+            for victim in victims(number):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    victim.kill()
+        until(lambda: not current(world).active)
+        ended = time.monotonic()
+        time.sleep(3.0)
+    return _played(world, load, ended - started)
+
+
+def current(world: World) -> Rollout:
+    """Return the newest rollout."""
+    found = rollout_of(world.objects.get(SERVICE))
+    if found is None:
+        raise RuntimeError("there is no rollout")
+    return found
+
+
+def until(happens: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+    """Wait for something.
+
+    Raises:
+        TimeoutError: it does not happen in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not happens():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not happen")
+        time.sleep(0.1)
+
+
+def assigned(world: World, rollout: Rollout) -> dict[str, set[str]]:
+    """Return the variants that were assigned to each enrolled user, by exposures and answers on disk."""
+    variants: dict[str, set[str]] = defaultdict(set)
+    for stream in ("exposures", "answers"):
+        for event in stored(world, stream):
+            if event["experiment"] == rollout.id:
+                variants[event["unit"]].add(event["variant"])
+    return variants
+
+
+def stored(world: World, stream: str) -> list[dict[str, Any]]:
+    """Return the events of a stream that are on disk; half a line, of a process that was killed, is none."""
+    lines = [
+        line
+        for path in sorted((world.settings.events / stream).glob("*.jsonl"))
+        for line in path.read_bytes().splitlines(keepends=True)
+    ]
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+def audit_log(world: World, rollout: Rollout) -> list[RolloutChange]:
+    """Return the changes of a rollout that the audit log has, by their number."""
+    rows = Lake.from_settings(world.settings).read("rollout_changes").to_pylist()
+    changes = [RolloutChange.model_validate(row) for row in rows if row["rollout"] == rollout.id]
+    return sorted(changes, key=lambda change: change.sequence)
+
+
+def _played(world: World, load: Load, seconds: float) -> Played:
+    rollout = current(world)
+    switched = [user for user, variants in assigned(world, rollout).items() if len(variants) > 1]
+    return Played(
+        rollout, seconds, len(load.answered), load.lost, load.labels_lost, switched, audit_log(world, rollout)
+    )
