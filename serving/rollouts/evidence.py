@@ -41,6 +41,8 @@ class Outcomes:
     """The same units' metric before the experiment, NaN where there is none; for variance reduction."""
     missing: Mapping[Group, int] = field(default_factory=dict)
     """Units whose window has passed without anything to measure."""
+    span: float = 1.0
+    """Greatest possible difference between two units: 1 for rates, 4 for ratings from 1 to 5."""
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,7 @@ class Evidence:
     outcomes: Mapping[str, Outcomes]
     """By metric."""
     candidate_ready: bool
+    unready_since: datetime | None = None
+    """Since when the candidate has not been ready, as far as the source has seen; None if it is ready."""
     blind: tuple[str, ...] = ()
     """Why something cannot be seen."""
