@@ -56,7 +56,7 @@ class Plan(BaseModel):
         smaller_share = min(self.enrolled_share, 1 - self.enrolled_share)
         if self.max_units is not None and self.max_units * smaller_share < self.min_units:
             raise ValueError(
-                f"of {self.max_units} units the smaller variant gets {self.max_units * smaller_share:.0f}, less than the "
+                f"of {self.max_units} units one variant gets {self.max_units * smaller_share:.0f}, less than the "
                 f"{self.min_units} that a decision needs: raise --max-units, or lower --min-units"
             )
         return self
