@@ -7,9 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Mode = Literal["canary", "ab", "shadow"]
 Percent = Annotated[int, Field(ge=1, le=99)]
 
-DECIDING_METRICS = {"recommender": "click_rate", "sentiment": "agreement", "moderation": "agreement"}
-"""Model to the metric that decides about its candidates, unless the plan names another."""
-
 
 class Plan(BaseModel):
     """Agreed on before the first request, so that the evidence cannot move the goalposts.
@@ -30,7 +27,7 @@ class Plan(BaseModel):
     max_percent: Percent = 50
     """The candidate's greatest share before it is promoted. The others are the control group: they never switch."""
     metric: str = ""
-    """What decides; empty means the model's own in ``DECIDING_METRICS``."""
+    """What decides; empty means the model's own: see ``serving.rollouts.outcomes``."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """A candidate is no worse if it loses less than this, in units of the metric."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
@@ -60,10 +57,6 @@ class Plan(BaseModel):
                 f"{self.min_units} that a decision needs: raise --max-units, or lower --min-units"
             )
         return self
-
-    def deciding_metric(self, model: str) -> str:
-        """Return the name of the metric that decides about a candidate of this model."""
-        return self.metric or DECIDING_METRICS.get(model, "agreement")
 
     @property
     def enrolled_share(self) -> float:
