@@ -1,7 +1,7 @@
 """Typed contracts of every event and table. Producers and consumers share them; JSON Schemas are made from them."""
 
 from mediareview.contracts.events import Feedback, Interaction, Rating, Review
-from mediareview.contracts.experiments import Exposure, RolloutChange, ServedAnswer
+from mediareview.contracts.experiments import Exposure, RolloutChange, ServedAnswer, ShadowComparison
 from mediareview.contracts.media import Media
 from mediareview.contracts.moderation import ModerationLabel
 from mediareview.contracts.record import MAX_TEXT_BYTES, Record, Timestamp
@@ -19,6 +19,7 @@ CONTRACTS: dict[str, type[Record]] = {
         Feedback,
         Exposure,
         ServedAnswer,
+        ShadowComparison,
         RolloutChange,
         DeadLetter,
     )
@@ -39,6 +40,7 @@ __all__ = [
     "Review",
     "RolloutChange",
     "ServedAnswer",
+    "ShadowComparison",
     "Timestamp",
     "arrow_schema",
     "json_schemas",

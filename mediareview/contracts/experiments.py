@@ -57,6 +57,25 @@ class ServedAnswer(Record):
     source: str = ""
 
 
+class ShadowComparison(Record):
+    """What a candidate in shadow mode said to the copy of a request, against what was answered."""
+
+    table: ClassVar[str] = "shadow"
+    key: ClassVar[tuple[str, ...]] = ("experiment", "request_id")
+
+    request_id: Identifier
+    experiment: Identifier
+    model: Identifier
+    version: str
+    """Registry version of the candidate."""
+    agreement: Annotated[float, Field(ge=0, le=1)]
+    """Share of items with the same label or action; share of the titles answered that the candidate recommends too."""
+    score_difference: float | None = None
+    """Mean absolute difference of the probabilities; None for recommendations, whose scores have no common scale."""
+    occurred_at: Timestamp
+    source: str = ""
+
+
 class RolloutChange(Record):
     """A change of a rollout: who did what, why, and on which evidence. Together they are the audit log."""
 

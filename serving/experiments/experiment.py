@@ -36,19 +36,28 @@ def experiment_of(service: Object) -> Experiment | None:
     Raises:
         MediaReviewError: the rollout's annotation cannot be read.
     """
+    unplanned = unplanned_experiment(service)
+    if unplanned is None:
+        return None
+    stable, canary, percent = unplanned.stable, unplanned.canary, unplanned.traffic_percent
+    rollout = rollout_of(service)
+    if rollout is None or not rollout.active or rollout.candidate.predictor != canary:
+        return unplanned
+    plan = rollout.plan
+    if plan.mode == "shadow":
+        copied = plan.traffic_percent if rollout.phase == "running" else 0
+        return Experiment(rollout.id, "shadow", stable, canary, copied, plan.max_percent)
+    most = percent if plan.mode == "ab" and percent else plan.max_percent
+    return Experiment(rollout.id, plan.mode, stable, canary, percent, max(percent, most))
+
+
+def unplanned_experiment(service: Object) -> Experiment | None:
+    """Return the experiment that ``spec.canary`` alone declares; None if there is one variant only."""
     canaries = service["spec"].get("canary") or []
     if not canaries:
         return None
     entry = canaries[0]
     name, percent = str(entry["predictor"]["name"]), int(entry["trafficPercent"])
     stable = str(service["spec"]["predictor"].get("name") or STABLE)
-    rollout = rollout_of(service)
-    if rollout is None or not rollout.active or rollout.candidate.predictor != name:
-        unplanned = f"{service['metadata']['name']}-{name}"
-        return Experiment(unplanned, "canary", stable, name, percent, max(percent, UNPLANNED_MAX_PERCENT))
-    plan = rollout.plan
-    if plan.mode == "shadow":
-        copied = plan.traffic_percent if rollout.phase == "running" else 0
-        return Experiment(rollout.id, "shadow", stable, name, copied, plan.max_percent)
-    most = percent if plan.mode == "ab" and percent else plan.max_percent
-    return Experiment(rollout.id, plan.mode, stable, name, percent, max(percent, most))
+    id_ = f"{service['metadata']['name']}-{name}"
+    return Experiment(id_, "canary", stable, name, percent, max(percent, UNPLANNED_MAX_PERCENT))
