@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
-CANARY, CONTROL = "canary", "control"
+CANARY: Final = "canary"
+CONTROL: Final = "control"
 """The two groups that are compared."""
 Group = Literal["canary", "control"]
 

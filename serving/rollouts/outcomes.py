@@ -1,0 +1,97 @@
+"""The quality metrics of each model: what a unit made of the answers it got within its outcome window."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import nan
+
+from serving.rollouts.plan import Plan
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer to a unit, with what happened to it within the unit's window."""
+
+    item_ids: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    """What was said of each item; empty for recommendations."""
+    clicked: bool = False
+    """Whether a title that was shown was clicked."""
+    ratings: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Title shown to when it was rated last (Unix time, s), and the stars."""
+    verdicts: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """Item judged to when a person labelled it last (Unix time, s), and the right label."""
+    appealed: set[str] = field(default_factory=set)
+
+    def agrees(self, item_id: str) -> bool:
+        """Whether the person who labelled an item says of it what the model said."""
+        said = self.labels[self.item_ids.index(item_id)]
+        return said.casefold() == self.verdicts[item_id][1].casefold()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that each unit has, or does not have: NaN."""
+
+    name: str
+    higher_is_better: bool
+    of: Callable[[list[Answer]], float]
+    """The metric of a unit, from the answers it got."""
+    span: float = 1.0
+    """Greatest possible difference between two units."""
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else nan
+
+
+def _click_rate(answers: list[Answer]) -> float:
+    return _ratio(sum(answer.clicked for answer in answers), len(answers))
+
+
+def _rating(answers: list[Answer]) -> float:
+    stars = [stars for answer in answers for _, stars in answer.ratings.values()]
+    return _ratio(sum(stars), len(stars))
+
+
+def _agreement(answers: list[Answer]) -> float:
+    agrees = [answer.agrees(item) for answer in answers for item in answer.verdicts]
+    return _ratio(sum(agrees), len(agrees))
+
+
+def _appeal_rate(answers: list[Answer]) -> float:
+    return _ratio(sum(len(answer.appealed) for answer in answers), sum(len(answer.item_ids) for answer in answers))
+
+
+def _overturn_rate(answers: list[Answer]) -> float:
+    overturned = sum(
+        item in answer.verdicts and not answer.agrees(item) for answer in answers for item in answer.appealed
+    )
+    return _ratio(overturned, sum(len(answer.item_ids) for answer in answers))
+
+
+AGREEMENT = Metric("agreement", True, _agreement)
+"""Share of a unit's labelled items of which the model said what a person said later."""
+
+METRICS: Mapping[str, tuple[Metric, ...]] = {
+    "recommender": (
+        # Share of answers with at least one click on a title shown.
+        Metric("click_rate", True, _click_rate),
+        # Mean stars of titles shown.
+        Metric("rating", True, _rating, span=4.5),
+    ),
+    "sentiment": (AGREEMENT,),
+    "moderation": (
+        AGREEMENT,
+        # Share of items whose action was appealed against.
+        Metric("appeal_rate", False, _appeal_rate),
+        # Share of items whose action was appealed against, and by a person's label was wrong.
+        Metric("overturn_rate", False, _overturn_rate),
+    ),
+}
+"""Model to its metrics; the first decides, unless the plan names another."""
+
+
+def deciding_metric(model: str, plan: Plan) -> str:
+    """Return the name of the metric that decides a rollout; empty if the model has none."""
+    metrics = METRICS.get(model, ())
+    return plan.metric or (metrics[0].name if metrics else "")
