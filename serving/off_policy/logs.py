@@ -1,0 +1,110 @@
+"""Answers whose order was randomised, with who got them and what was clicked, from the event stream and the lake."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mediareview.contracts import Feedback, ServedAnswer
+from mediareview.settings import Settings
+
+RECOMMENDER = "recommender"
+
+
+@dataclass(frozen=True)
+class LoggedAnswer:
+    """What a user was shown, and clicked."""
+
+    unit: str
+    """Whom the answer belongs to, as the experiment counts units."""
+    user_id: str
+    shown: tuple[str, ...]
+    """Titles, best place first."""
+    propensities: tuple[float, ...]
+    """Probability with which each title came to its place."""
+    clicked: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Log:
+    """The answers that can be learned from, and how many cannot be."""
+
+    answers: list[LoggedAnswer]
+    not_randomised: int
+    """Answers whose order was fixed."""
+    anonymous: int
+    """Randomised answers to visitors, whose history nobody kept: a candidate cannot rank for them."""
+
+
+def read_log(settings: Settings, since: datetime | None = None) -> Log:
+    """Return the recommender's answers.
+
+    Args:
+        settings: where the event stream and the lake are.
+        since: only answers given at or after this moment.
+    """
+    shown: dict[str, dict[str, Any]] = {}
+    for row in _rows(settings, ServedAnswer.table, since):
+        if row.get("model") == RECOMMENDER and row.get("item_ids"):
+            shown.setdefault(row["request_id"], row)
+    users: dict[str, str] = {}
+    clicked: dict[str, set[str]] = {}
+    for row in _rows(settings, Feedback.table, since):
+        request = row.get("request_id", "")
+        if request in shown and row.get("type") == "impression" and row.get("user_id"):
+            users[request] = row["user_id"]
+        elif request in shown and row.get("type") == "click":
+            clicked.setdefault(request, set()).update(row["item_ids"])
+    randomised = {
+        request: row for request, row in shown.items() if len(row.get("propensities") or ()) == len(row["item_ids"])
+    }
+    answers = [
+        LoggedAnswer(
+            unit=row["unit"],
+            user_id=users[request],
+            shown=tuple(row["item_ids"]),
+            propensities=tuple(row["propensities"]),
+            clicked=frozenset(clicked.get(request, ())),
+        )
+        for request, row in sorted(randomised.items())
+        if request in users
+    ]
+    return Log(answers, len(shown) - len(randomised), len(randomised) - len(answers))
+
+
+def _rows(settings: Settings, table: str, since: datetime | None) -> Iterator[dict[str, Any]]:
+    """Yield the events of a table, from the event stream and from the lake; some may come twice."""
+    for row in _lake_rows(settings, table):
+        if since is None or row["occurred_at"] >= since:
+            yield row
+    for row in _journal_rows(sorted((settings.events / table).glob("*.jsonl"))):
+        try:
+            if since is None or datetime.fromisoformat(row["occurred_at"]) >= since:
+                yield row
+        except (KeyError, ValueError):
+            continue
+
+
+def _journal_rows(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    for path in files:
+        with path.open("rb") as lines:
+            for line in lines:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # half a line that is just being written, or what a crash left of one
+                if isinstance(row, dict):
+                    yield row
+
+
+def _lake_rows(settings: Settings, table: str) -> Iterator[dict[str, Any]]:
+    if settings.lake.startswith("file://") and not (settings.root / "lake").exists() and not settings.lake_url:
+        return
+    from mediareview.lake import Lake
+
+    lake = Lake.from_settings(settings)
+    if lake.exists(table):
+        for batch in lake.dataset(table).to_batches():
+            yield from batch.to_pylist()
