@@ -32,13 +32,16 @@ def step(title: str, expected_s: float | None = None) -> Iterator[None]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    """Return a duration as people say it: ``0.4 s``, ``12 s``, ``3 min 5 s``, ``2 h 5 min``, ``6 d 23 h``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    for size_s, unit, smaller in ((86_400, "d", "h"), (3600, "h", "min"), (60, "min", "s")):
+        smaller_s = {"h": 3600, "min": 60, "s": 1}[smaller]
+        rounded = round(seconds / smaller_s)
+        if rounded * smaller_s >= size_s:
+            whole, rest = divmod(rounded, size_s // smaller_s)
+            return f"{whole} {unit} {rest} {smaller}" if rest else f"{whole} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -165,6 +165,18 @@ def test_help_imports_no_heavy_library() -> None:
     assert "pipeline" in done.stdout
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0.42, "0.4 s"), (12.3, "12 s"), (60, "1 min"), (185, "3 min 5 s")])
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.42, "0.4 s"),
+        (12.3, "12 s"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (3599.7, "1 h"),
+        (7500, "2 h 5 min"),
+        (86_399, "1 d"),
+        (601_200, "6 d 23 h"),
+    ],
+)
 def test_durations_read_as_people_say_them(seconds: float, told: str) -> None:
     assert duration(seconds) == told
