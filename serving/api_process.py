@@ -29,6 +29,7 @@ _PASSED_ON = (
     "sentiment_timeout_s",
     "moderation_timeout_s",
     "predictor_concurrency",
+    "exploration_share",
 )
 
 
@@ -48,6 +49,7 @@ class ApiProcess:
         self._log = settings.root / "serving" / "logs" / "api.log"
         self._environment = {
             "MEDIAREVIEW_HOME": str(settings.root),
+            "MEDIAREVIEW_SIGNING_KEY": settings.signing_key.get_secret_value(),
             **{f"MEDIAREVIEW_{name.upper()}": str(getattr(settings, name)) for name in _PASSED_ON},
         }
         self._starting = threading.Lock()

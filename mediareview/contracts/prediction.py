@@ -1,8 +1,21 @@
 """What the public API asks a predictor and what it answers: the instances and predictions of KServe's V1 protocol."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+
+def _named(*names: str) -> Callable[[dict[str, float]], dict[str, float]]:
+    def check(scores: dict[str, float]) -> dict[str, float]:
+        if scores.keys() != set(names):
+            raise ValueError(f"these must be the scores of {', '.join(names)}")
+        return scores
+
+    return check
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecommendationRequest(BaseModel):
@@ -23,7 +36,7 @@ class RecommendedItem(BaseModel):
 
     media_id: str
     title: str
-    score: float
+    score: FiniteFloat
     reasons: list[str] = Field(default_factory=list)
     """For example ``because you watched Alien (1979)``."""
 
@@ -48,12 +61,12 @@ class SentimentPrediction(BaseModel):
     """The most likely label and calibrated probabilities that sum to 1."""
 
     label: Literal["negative", "neutral", "positive"]
-    scores: dict[str, float]
+    scores: Annotated[dict[str, Probability], AfterValidator(_named("negative", "neutral", "positive"))]
 
 
 class ModerationPrediction(BaseModel):
     """What to do with a text, the probability of each category, and the evidence."""
 
     action: Literal["allow", "review", "block"]
-    categories: dict[str, float]
+    categories: Annotated[dict[str, Probability], AfterValidator(_named("spam", "abusive", "inappropriate"))]
     reasons: list[str] = Field(default_factory=list)

@@ -19,15 +19,17 @@ from serving.api.problems import (
     PREDICTOR_UNAVAILABLE,
     PROBLEM_JSON,
     UNSUPPORTED_MEDIA_TYPE,
+    VARIANT_REFUSED,
     Kind,
 )
 from serving.api.schemas import Model
+from serving.experiments import variant_tokens, visitors
 
 BODY_PROBLEMS = (INVALID_JSON, BODY_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, INTERNAL)
 """What may be wrong with a request that has a body."""
 
-PREDICTOR_PROBLEMS = (PREDICTOR_FAILED, PREDICTOR_UNAVAILABLE, PREDICTOR_TIMEOUT, OVERLOADED)
-"""What may be wrong with a predictor."""
+PREDICTOR_PROBLEMS = (VARIANT_REFUSED, PREDICTOR_FAILED, PREDICTOR_UNAVAILABLE, PREDICTOR_TIMEOUT, OVERLOADED)
+"""What may be wrong with a predictor, or with the choice of one."""
 
 
 def json_response(answer: BaseModel, status: int = 200) -> Response:
@@ -39,6 +41,38 @@ def answered_by(request: Request, served: Served) -> Model:
     """Note for the metrics which model answered, and return it for the caller."""
     request.state.served = served
     return Model(name=served.name, version=served.version, variant=served.variant)
+
+
+def _header(name: str, where: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": False, "schema": {"type": "string"}, "description": description}
+
+
+VARIANTS: dict[str, Any] = {
+    "parameters": [
+        _header(
+            visitors.HEADER,
+            "header",
+            "The token that an earlier answer gave a visitor without an account: the same one is then answered by the "
+            "same variant. One that was not made here is replaced.",
+        ),
+        _header(visitors.COOKIE, "cookie", f"The same token, kept as a cookie; {visitors.HEADER} comes first."),
+        _header(variant_tokens.HEADER, "header", "A tester's token, which chooses the variant that answers."),
+    ]
+}
+"""OpenAPI of what a request to a model may carry besides."""
+
+VISITOR_HEADERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            visitors.HEADER: {
+                "description": "Token of a visitor without an account, while variants are compared: send it again.",
+                "schema": {"type": "string"},
+            },
+            "Set-Cookie": {"description": "The same token, for browsers.", "schema": {"type": "string"}},
+        }
+    }
+}
+"""OpenAPI of what a model's answer may carry besides."""
 
 
 def documented(*problems: Kind) -> dict[int | str, dict[str, Any]]:

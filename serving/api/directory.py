@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
+from serving.experiments import Experiment, experiment_of, unplanned_experiment
 from serving.objects import Object, ObjectDirectory, Variant, variants
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,17 @@ class Deployment:
     """The stable one first."""
     message: str = ""
     """What the controller says of a model that is not ready."""
+    experiment: Experiment | None = None
+    """How the variants share the users; None if there is one variant only."""
+
+    @property
+    def stable(self) -> Variant:
+        """The stable variant."""
+        return self.variants[0]
+
+    def variant(self, name: str) -> Variant | None:
+        """Return a variant by name; None if there is none of that name."""
+        return next((variant for variant in self.variants if variant.name == name), None)
 
 
 class PredictorDirectory(Protocol):
@@ -101,9 +113,10 @@ def deployment_of(service: Object) -> Deployment:
     """Return what an InferenceService says of its predictors."""
     conditions = (service.get("status") or {}).get("conditions") or []
     message = next((item.get("message", "") for item in conditions if item["type"] == "Ready"), "")
-    return Deployment(variants(service), message)
-
-
-def choose_variant(deployment: Deployment) -> Variant:
-    """Return the variant that answers a request: the stable one."""
-    return deployment.variants[0]
+    try:
+        experiment = experiment_of(service)
+    except MediaReviewError as error:
+        # The percentages still say how to share traffic, but users may get another variant than before.
+        logger.error("Its users are shared by spec.canary alone: %s", error)
+        experiment = unplanned_experiment(service)
+    return Deployment(variants(service), message, experiment)

@@ -16,9 +16,10 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import generate_latest
 
-from mediareview.contracts.events import Feedback
+from mediareview.contracts import Feedback, Record, ShadowComparison
 
 SECONDS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 METHODS = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 OTHER = "other"
 
@@ -65,21 +66,50 @@ class ApiMetrics:
         )
         self._predictor = Histogram(
             "mediareview_api_predictor_seconds",
-            "Time a predictor took, by outcome (ok, refused, gone, timeout, overloaded, failed, cancelled).",
+            "Time a predictor took, by outcome (ok, refused, gone, timeout, overloaded, failed, cancelled). "
+            "Refused are also calls that were not made, as nobody is there or it has just failed several times.",
             ["model", "version", "variant", "outcome"],
             buckets=SECONDS,
             registry=registry,
         )
         self._circuit = Gauge(
-            "mediareview_api_circuit_open", "1 while a predictor is left alone.", ["model"], registry=registry
+            "mediareview_api_circuit_open",
+            "1 while the stable predictor of a model is left alone.",
+            ["model"],
+            registry=registry,
         )
         self._events = Counter(
-            "mediareview_api_events", "Events, by outcome (stored, lost).", ["type", "outcome"], registry=registry
+            "mediareview_api_events",
+            "Events, by type of feedback or table, and by outcome (stored, lost).",
+            ["type", "outcome"],
+            registry=registry,
         )
         self._commit = Histogram(
             "mediareview_api_event_commit_seconds",
             "Time to write and sync a batch of events.",
             buckets=SECONDS,
+            registry=registry,
+        )
+
+        candidate = ["model", "version"]
+        self._agreement = Histogram(
+            "mediareview_api_shadow_agreement",
+            "Share of the answer that the candidate agrees with, by comparison.",
+            candidate,
+            buckets=SHARES,
+            registry=registry,
+        )
+        self._difference = Histogram(
+            "mediareview_api_shadow_score_difference",
+            "Mean absolute difference of the probabilities, by comparison.",
+            candidate,
+            buckets=SHARES,
+            registry=registry,
+        )
+        self._not_compared = Counter(
+            "mediareview_api_shadow_not_compared",
+            "Copies that were not compared, by reason (dropped, failed).",
+            [*candidate, "reason"],
             registry=registry,
         )
 
@@ -111,16 +141,30 @@ class ApiMetrics:
         self._predictor.labels(served.name, served.version, served.variant, outcome).observe(took_s)
 
     def circuit(self, model: str, is_open: Callable[[], bool]) -> None:
-        """Show whether a model's circuit breaker is open."""
+        """Show whether a model's stable predictor is left alone."""
         self._circuit.labels(model).set_function(lambda: float(is_open()))
 
-    def committed(self, events: Sequence[Feedback], took_s: float, stored: bool) -> None:
+    def committed(self, events: Sequence[Record], took_s: float, stored: bool) -> None:
         """Count a batch of events."""
-        for kind, count in Tally(event.type for event in events).items():
+        for kind, count in Tally(map(_kind, events)).items():
             self._events.labels(kind, "stored" if stored else "lost").inc(count)
         if stored:
             self._commit.observe(took_s)
 
+    def compared(self, comparison: ShadowComparison) -> None:
+        """Count an answer of a candidate in shadow mode that was compared with the one given."""
+        self._agreement.labels(comparison.model, comparison.version).observe(comparison.agreement)
+        if comparison.score_difference is not None:
+            self._difference.labels(comparison.model, comparison.version).observe(comparison.score_difference)
+
+    def not_compared(self, model: str, version: str, why: str) -> None:
+        """Count a copy that was not compared: ``dropped``, as too many were under way, or ``failed``."""
+        self._not_compared.labels(model, version, why).inc()
+
     async def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return await asyncio.to_thread(generate_latest, self.registry)
+
+
+def _kind(event: Record) -> str:
+    return event.type if isinstance(event, Feedback) else event.table

@@ -24,6 +24,7 @@ class Kind:
 
 
 INVALID_JSON = Kind("invalid-json", 400, "The body is not JSON")
+VARIANT_REFUSED = Kind("variant-refused", 403, "This variant cannot be had")
 NOT_FOUND = Kind("not-found", 404, "There is no such endpoint")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "The endpoint does not know this method")
 BODY_TIMEOUT = Kind("body-timeout", 408, "The body did not arrive in time")

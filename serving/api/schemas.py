@@ -45,6 +45,13 @@ Text = Annotated[
 ]
 ItemId = Annotated[Identifier, Field(description="Your id of the item, unique in the call; the answer repeats it.")]
 UserId = Annotated[Identifier, Field(description="A user of the network.", examples=["196"])]
+Asker = Annotated[
+    Identifier | None,
+    Field(
+        description="Who is asking or wrote it. Decides which variant answers, and is not sent to the model.",
+        examples=["196"],
+    ),
+]
 MediaId = Annotated[Identifier, Field(examples=["50"])]
 Limit = Annotated[int, Field(ge=1, le=MAX_RECOMMENDATIONS, description="How many titles to return.")]
 Occurred = Annotated[Timestamp, Field(strict=False), BeforeValidator(_moment, json_schema_input_type=datetime)]
@@ -112,6 +119,7 @@ class SentimentBody(RequestBody):
     )
 
     items: Annotated[list[SentimentItem], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(_distinct)]
+    user_id: Asker = None
 
 
 class ModerationItem(RequestBody):
@@ -130,6 +138,7 @@ class ModerationBody(RequestBody):
     )
 
     items: Annotated[list[ModerationItem], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(_distinct)]
+    user_id: Asker = None
 
 
 class FeedbackBody(RequestBody):

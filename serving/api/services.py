@@ -1,20 +1,24 @@
-"""What the endpoints work with: a client for each model, the event log, the metrics."""
+"""What the endpoints work with: a client for each model, experiments, the feedback log, the metrics."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
+from mediareview.contracts import Feedback
 from mediareview.contracts.prediction import ModerationPrediction, RecommendationPrediction, SentimentPrediction
 from mediareview.settings import Settings
+from serving.api.calls import Prediction
 from serving.api.directory import PredictorDirectory
 from serving.api.events import EventLog
+from serving.api.experiments import Experiments
+from serving.api.feedback_log import FeedbackLog
 from serving.api.journal import Journal
 from serving.api.metrics import ApiMetrics
-from serving.api.predictors import Prediction, PredictorClient
-
-SOURCE = "api"
-"""What events recorded here name as their source."""
+from serving.api.predictors import PredictorClient
+from serving.api.shadow import Shadow
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,13 @@ class Services:
     recommender: PredictorClient[RecommendationPrediction]
     sentiment: PredictorClient[SentimentPrediction]
     moderation: PredictorClient[ModerationPrediction]
-    events: EventLog
+    experiments: Experiments
+    shadow: Shadow
+    events: FeedbackLog
     metrics: ApiMetrics
     directory: PredictorDirectory
+    exploration_share: float
+    """Share of the recommendations whose order is randomised, 0 to 0.5."""
 
     @classmethod
     def from_settings(cls, settings: Settings, directory: PredictorDirectory, metrics: ApiMetrics) -> "Services":
@@ -42,13 +50,24 @@ class Services:
                 metrics=metrics,
             )
 
+        recommender = RecommendationPrediction, settings.recommendations_timeout_s
+        sentiment = SentimentPrediction, settings.sentiment_timeout_s
+        moderation = ModerationPrediction, settings.moderation_timeout_s
+        shadowed: dict[str, tuple[type[BaseModel], float]] = {
+            "recommender": recommender,
+            "sentiment": sentiment,
+            "moderation": moderation,
+        }
         return cls(
-            client("recommender", RecommendationPrediction, settings.recommendations_timeout_s),
-            client("sentiment", SentimentPrediction, settings.sentiment_timeout_s),
-            client("moderation", ModerationPrediction, settings.moderation_timeout_s),
-            EventLog(Journal(settings.events / "feedback"), committed=metrics.committed),
+            client("recommender", *recommender),
+            client("sentiment", *sentiment),
+            client("moderation", *moderation),
+            Experiments(settings, directory, metrics),
+            Shadow(settings, directory, metrics, shadowed),
+            FeedbackLog(EventLog(Journal(settings.events / Feedback.table), committed=metrics.committed)),
             metrics,
             directory,
+            settings.exploration_share,
         )
 
     @property
@@ -60,10 +79,13 @@ class Services:
     async def running(self) -> AsyncIterator[None]:
         """Open what must be open to serve; at the end store what still waits, and close it."""
         async with AsyncExitStack() as stack:
-            await self.events.start()
-            stack.push_async_callback(self.events.close)
+            for log in (self.events, self.experiments):
+                await log.start()
+                stack.push_async_callback(log.close)
             await self.directory.open()
             stack.push_async_callback(self.directory.close)
+            await self.shadow.start()
+            stack.push_async_callback(self.shadow.close)
             for client in self.clients:
                 await client.open()
                 stack.push_async_callback(client.close)

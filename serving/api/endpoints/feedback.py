@@ -7,11 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from mediareview.contracts.events import Feedback
 from serving.api.answers import BODY_PROBLEMS, documented, json_response
-from serving.api.events import EventConflictError, EventStoreError
+from serving.api.events import EventStoreError
+from serving.api.experiments import SOURCE
+from serving.api.feedback_log import EventConflictError
 from serving.api.json_request import JsonRoute
 from serving.api.problems import EVENT_CONFLICT, EVENTS_UNAVAILABLE, STORAGE_FULL, ProblemError
 from serving.api.schemas import Accepted, FeedbackBody
-from serving.api.services import SOURCE, Services
+from serving.api.services import Services
 
 RETRY_AFTER_S = 5.0
 

@@ -8,13 +8,24 @@ from urllib.parse import unquote_to_bytes
 from fastapi import APIRouter, Query, Request, Response
 
 from mediareview.contracts.events import Feedback
-from mediareview.contracts.prediction import RecommendationPrediction
-from serving.api.answers import BODY_PROBLEMS, PREDICTOR_PROBLEMS, answered_by, documented, json_response
+from mediareview.contracts.prediction import RecommendedItem
+from serving.api.answers import (
+    BODY_PROBLEMS,
+    PREDICTOR_PROBLEMS,
+    VARIANTS,
+    VISITOR_HEADERS,
+    answered_by,
+    documented,
+    json_response,
+)
+from serving.api.experiments import SOURCE, give_visitor_token
+from serving.api.exploration import Shown, drawn_from, explore
 from serving.api.json_request import JsonRoute
 from serving.api.metrics import Served
+from serving.api.outputs import Said
 from serving.api.problems import INTERNAL, INVALID_REQUEST, FieldError, ProblemError
 from serving.api.schemas import Recommendation, Recommendations, RecommendationsBody, RecommendationsQuery
-from serving.api.services import SOURCE, Services
+from serving.api.services import Services
 
 PATH = "/api/ml/recommendations"
 
@@ -26,7 +37,8 @@ def router(services: Services) -> APIRouter:
     @routes.get(
         PATH,
         response_model=Recommendations,
-        responses=documented(INVALID_REQUEST, INTERNAL, *PREDICTOR_PROBLEMS),
+        responses={**VISITOR_HEADERS, **documented(INVALID_REQUEST, INTERNAL, *PREDICTOR_PROBLEMS)},
+        openapi_extra=VARIANTS,
         summary="Recommend to a known user",
     )
     async def recommend_to_user(request: Request, query: Annotated[RecommendationsQuery, Query()]) -> Response:
@@ -40,7 +52,8 @@ def router(services: Services) -> APIRouter:
     @routes.post(
         PATH,
         response_model=Recommendations,
-        responses=documented(*BODY_PROBLEMS, *PREDICTOR_PROBLEMS),
+        responses={**VISITOR_HEADERS, **documented(*BODY_PROBLEMS, *PREDICTOR_PROBLEMS)},
+        openapi_extra=VARIANTS,
         summary="Recommend to an anonymous visitor, or to a user in a context",
     )
     async def recommend_to_visitor(request: Request, body: RecommendationsBody) -> Response:
@@ -49,30 +62,43 @@ def router(services: Services) -> APIRouter:
 
     async def recommend(request: Request, instance: dict[str, Any]) -> Response:
         request_id: str = request.state.request_id
-        (prediction,), served = await services.recommender.predict([instance], request_id)
-        user_id = instance.get("user_id")
-        if prediction.items:
-            services.events.append_soon(_impression(request_id, user_id, prediction, served))
+        user_id, limit = instance.get("user_id"), instance["limit"]
+        choice = services.experiments.choose(request, "recommender", user_id)
+        share = 0.0 if choice.forced else services.exploration_share
+        if share:
+            instance["limit"] = drawn_from(limit)
+        (prediction,), served = await services.recommender.predict([instance], request_id, choice.variant)
+        shown = explore(prediction.items, limit, share, request_id) if share else Shown(prediction.items, [])
+        if shown.titles:
+            services.events.append_soon(_impression(request_id, user_id, shown.titles, served))
         answer = Recommendations(
             user_id=user_id,
-            items=[Recommendation.model_construct(**vars(item)) for item in prediction.items],
+            items=[Recommendation.model_construct(**vars(item)) for item in shown.titles],
             model=answered_by(request, served),
             request_id=request_id,
             **({"fallback": prediction.fallback} if prediction.fallback else {}),
         )
-        return json_response(answer)
+        response = json_response(answer)
+        if share or choice.enrolled:
+            said = Said(
+                [item.media_id for item in shown.titles], [], [item.score for item in shown.titles], shown.propensities
+            )
+            services.experiments.answered(choice, served, request_id, said)
+        give_visitor_token(choice, request, response)
+        services.shadow.follow(response, choice, "recommender", request_id, [instance], [prediction])
+        return response
 
     return routes
 
 
-def _impression(request_id: str, user_id: str | None, prediction: RecommendationPrediction, served: Served) -> Feedback:
+def _impression(request_id: str, user_id: str | None, titles: list[RecommendedItem], served: Served) -> Feedback:
     return Feedback.model_construct(
         event_id=uuid.uuid4().hex,
         request_id=request_id,
         type="impression",
         occurred_at=datetime.now(UTC),
         user_id=user_id,
-        item_ids=[item.media_id for item in prediction.items],
+        item_ids=[item.media_id for item in titles],
         model=served.name,
         version=served.version,
         variant=served.variant,

@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from mediareview.settings import Settings
-from serving.api import create_app, predictors
+from serving.api import calls, create_app
 
 REQUEST = {"items": [{"id": "1", "text": "good"}]}
 PREDICTION = {"label": "positive", "scores": {"negative": 0.0, "neutral": 0.0, "positive": 1.0}}
@@ -89,7 +89,7 @@ def test_connections_are_renewed_so_that_added_pods_get_their_share(
     for _ in range(6):
         client.post("/api/ml/sentiment", json=REQUEST)
     assert len(pods.connections) == 1
-    monkeypatch.setattr(predictors, "CALLS_PER_CONNECTION", 2)
+    monkeypatch.setattr(calls, "CALLS_PER_CONNECTION", 2)
     for _ in range(6):
         client.post("/api/ml/sentiment", json=REQUEST)
     assert len(pods.connections) > 2
