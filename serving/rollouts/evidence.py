@@ -62,5 +62,7 @@ class Evidence:
     candidate_ready: bool
     unready_since: datetime | None = None
     """Since when the candidate has not been ready, as far as the source has seen; None if it is ready."""
+    agreements: "np.ndarray | None" = None
+    """In shadow mode: how far the candidate said the same as the stable version, 0 to 1, for each copy of a request."""
     blind: tuple[str, ...] = ()
     """Why something cannot be seen."""
