@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from mediareview.settings import Settings
 from serving.api import create_app
 from serving.api.directory import Deployment
+from serving.experiments import Experiment
 from serving.objects import Variant
 
 TITLES = ["Alien (1979)", "Brazil (1985)", "Casablanca (1942)"]
@@ -43,8 +44,14 @@ def moderate(instance: dict[str, Any]) -> dict[str, Any]:
     return {"action": "review", "categories": categories, "reasons": [f"by {instance['author_id']}"]}
 
 
+CANARY_VERSION = "4"
+
+
 class Predictors:
-    """The predictors of all models: one server, and a directory that knows its address."""
+    """The predictors of all models: one server, and a directory that knows its address.
+
+    A canary is another path of the server, and its behaviour is that of ``MODEL/canary``, or else of ``MODEL``.
+    """
 
     problem = ""
 
@@ -58,14 +65,15 @@ class Predictors:
         self.version = "3"
         self.delays_s: dict[str, float] = {}
         self.answers: dict[str, Response] = {}
-        """Model to what it answers instead of predictions."""
+        """Predictor to what it answers instead of predictions."""
         self.requests: list[tuple[str, dict[str, str], Any]] = []
-        """Model, headers and body of each call."""
+        """Predictor, headers and body of each call."""
         self.deployments: dict[str, Deployment | None] = {}
         """Model to what the directory says of it instead of the server's address."""
         self.app = Starlette(
             routes=[
                 Route("/v1/models/{model}:predict", self._predict, methods=["POST"]),
+                Route("/{variant}/v1/models/{model}:predict", self._predict, methods=["POST"]),
                 Route("/v2/models/{model}/ready", self._ready),
             ]
         )
@@ -87,15 +95,30 @@ class Predictors:
     def at(self, model: str, url: str) -> None:
         self.deployments[model] = Deployment([Variant("stable", self.version, 100, url)])
 
+    def split(self, model: str, experiment: Experiment, canary_url: str | None = "") -> None:
+        """Add a canary to a model; by default at the server, and None where none runs."""
+        url = f"{self.url}/canary" if canary_url == "" else canary_url
+        percent = experiment.traffic_percent
+        stable = Variant(experiment.stable, self.version, 100 - percent, self.url)
+        canary = Variant(experiment.canary, CANARY_VERSION, percent, url)
+        self.deployments[model] = Deployment([stable, canary], "", experiment)
+
+    def asked(self) -> list[str]:
+        """Return the predictors that were called, in order."""
+        return [predictor for predictor, _, _ in self.requests]
+
     async def _predict(self, request: Request) -> Response:
-        model = request.path_params["model"]
+        model, variant = request.path_params["model"], request.path_params.get("variant")
+        predictor = f"{model}/{variant}" if variant else model
         body = json.loads(await request.body())
-        self.requests.append((model, dict(request.headers), body))
-        await asyncio.sleep(self.delays_s.get(model, 0.0))
-        if model in self.answers:
-            return self.answers[model]
-        predictions = [self.models[model](instance) for instance in body["instances"]]
-        return JSONResponse({"predictions": predictions}, headers={"x-model-version": self.version})
+        self.requests.append((predictor, dict(request.headers), body))
+        await asyncio.sleep(self.delays_s.get(predictor, 0.0))
+        if predictor in self.answers:
+            return self.answers[predictor]
+        score = self.models.get(predictor, self.models[model])
+        predictions = [score(instance) for instance in body["instances"]]
+        version = CANARY_VERSION if variant else self.version
+        return JSONResponse({"predictions": predictions}, headers={"x-model-version": version})
 
     async def _ready(self, request: Request) -> Response:
         return JSONResponse({"ready": True}, status_code=503 if request.path_params["model"] in self.answers else 200)
@@ -133,11 +156,11 @@ def dead_url() -> str:
 
 
 @pytest.fixture
-def events(settings: Settings) -> Callable[[], list[dict[str, Any]]]:
+def events(settings: Settings) -> Callable[..., list[dict[str, Any]]]:
     """Return a function that reads the events on disk."""
 
-    def stored() -> list[dict[str, Any]]:
-        files = sorted((settings.events / "feedback").glob("*.jsonl"))
+    def stored(table: str = "feedback") -> list[dict[str, Any]]:
+        files = sorted((settings.events / table).glob("*.jsonl"))
         return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
 
     return stored
