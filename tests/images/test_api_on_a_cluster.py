@@ -17,6 +17,7 @@ def test_it_watches_the_inference_services_of_its_namespace(tmp_path: Path, port
             "KUBERNETES_SERVICE_HOST": host,
             "KUBERNETES_SERVICE_PORT": str(cluster_port),
             "MEDIAREVIEW_SERVING_URL": "kubernetes://mediareview",
+            "MEDIAREVIEW_SIGNING_KEY": "k" * 32,
             "MEDIAREVIEW_API_HOST": "127.0.0.1",
             "MEDIAREVIEW_API_PORT": str(port),
         }

@@ -65,7 +65,7 @@ def complete(server: KubernetesApi) -> None:
     put_storage_class(server, "shared-files", "efs.csi.aws.com")
     put(server, "v1", "Namespace", "kubeflow")
     for namespace, names in {
-        "mediareview": ("mlflow", "object-store", "online-store", "online-store-server", "s3"),
+        "mediareview": ("api", "mlflow", "object-store", "online-store", "online-store-server", "s3"),
         "kubeflow": ("online-store", "s3"),
     }.items():
         for name in names:
