@@ -5,6 +5,7 @@ import socket
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
+from serving.address import reachable
 
 BACKLOG = 2048
 
@@ -39,8 +40,7 @@ def listen(settings: Settings) -> socket.socket:
 def url_of(listener: socket.socket) -> str:
     """Return the base URL of a listening socket, as seen from this machine."""
     host, port = listener.getsockname()[:2]
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+    return reachable(host, port)
 
 
 _HOST_HINT = "Set MEDIAREVIEW_API_HOST to an address of this machine, such as 127.0.0.1."

@@ -3,8 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import nan
+from types import MappingProxyType
+from typing import Any
 
 from serving.rollouts.plan import Plan
+
+_NOTHING: Mapping[str, tuple[float, Any]] = MappingProxyType({})
+"""To most answers nothing happens: they share it."""
 
 
 @dataclass(slots=True)
@@ -16,11 +21,11 @@ class Answer:
     """What was said of each item; empty for recommendations."""
     clicked: bool = False
     """Whether a title that was shown was clicked."""
-    ratings: dict[str, tuple[float, float]] = field(default_factory=dict)
+    ratings: Mapping[str, tuple[float, float]] = field(default_factory=lambda: _NOTHING)
     """Title shown to when it was rated last (Unix time, s), and the stars."""
-    verdicts: dict[str, tuple[float, str]] = field(default_factory=dict)
+    verdicts: Mapping[str, tuple[float, str]] = field(default_factory=lambda: _NOTHING)
     """Item judged to when a person labelled it last (Unix time, s), and the right label."""
-    appealed: set[str] = field(default_factory=set)
+    appealed: frozenset[str] = frozenset()
 
     def agrees(self, item_id: str) -> bool:
         """Whether the person who labelled an item says of it what the model said."""

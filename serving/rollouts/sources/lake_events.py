@@ -1,0 +1,122 @@
+"""Events of a rollout that have been ingested into the lake, as those of a cluster's API are."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pydantic import ValidationError
+
+from mediareview.contracts import Exposure, Feedback, ServedAnswer
+from mediareview.contracts.record import Record
+from mediareview.errors import MediaReviewError
+from mediareview.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+    from mediareview.lake import Lake
+
+LOOK_INTERVAL_S = 30.0
+"""How often a lake is asked for new versions of its tables."""
+TABLES: tuple[type[Record], ...] = (Exposure, ServedAnswer, Feedback)
+
+
+class LakeEvents:
+    """The tables ``exposures``, ``answers`` and ``feedback``, as far as there are any.
+
+    PyArrow and delta-rs, some 150 MB, are loaded once there is one.
+
+    Args:
+        settings: where the lake is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lake: Lake | None = None
+        self._versions: dict[str, int] = {}
+        self._look_at = 0.0
+
+    def changed(self) -> bool:
+        """Whether something was ingested since this was asked last; looks twice a minute.
+
+        Raises:
+            MediaReviewError: the lake cannot be read.
+        """
+        if time.monotonic() < self._look_at:
+            return False
+        lake = self._open()
+        versions = {}
+        if lake is not None:
+            try:
+                versions = {table.table: lake.version(table.table) for table in TABLES if lake.exists(table.table)}
+            except Exception as error:
+                raise _away(self._settings, error) from error
+        self._look_at = time.monotonic() + LOOK_INTERVAL_S
+        before, self._versions = self._versions, versions
+        return versions != before
+
+    def of(self, experiment: str, since: datetime) -> Iterator[Record]:
+        """Yield an experiment's exposures and answers, and all feedback but impressions, oldest first of each.
+
+        Raises:
+            MediaReviewError: the lake cannot be read.
+        """
+        import pyarrow.dataset as ds
+
+        field = ds.field
+        mine = field("experiment") == experiment
+        yield from self._read(Exposure, mine)
+        yield from self._read(ServedAnswer, mine)
+        yield from self._read(Feedback, (field("occurred_at") >= since) & (field("type") != "impression"))
+
+    def feedback(self, since: datetime, until: datetime, types: tuple[str, ...]) -> Iterator[Record]:
+        """Yield feedback of some types, of a span of time.
+
+        Raises:
+            MediaReviewError: the lake cannot be read.
+        """
+        import pyarrow.dataset as ds
+
+        moment = ds.field("occurred_at")
+        return self._read(Feedback, (moment >= since) & (moment < until) & ds.field("type").isin(types))
+
+    def has(self, contract: type[Record]) -> bool:
+        """Whether there was such a table when the lake was asked last."""
+        return contract.table in self._versions
+
+    def _read(self, contract: type[Record], where: "ds.Expression") -> Iterator[Record]:
+        if self._lake is None or not self.has(contract):
+            return
+        try:
+            rows = self._lake.read(contract.table, self._versions[contract.table], where=where).sort_by("occurred_at")
+        except Exception as error:
+            raise _away(self._settings, error) from error
+        for batch in rows.to_batches(max_chunksize=10_000):
+            for row in batch.to_pylist():
+                try:
+                    yield contract.model_validate({key: value for key, value in row.items() if value is not None})
+                except ValidationError:
+                    continue  # of another release
+
+    def _open(self) -> "Lake | None":
+        if self._lake is None and self._worth_opening():
+            from mediareview.lake import Lake
+
+            self._lake = Lake.from_settings(self._settings)
+        return self._lake
+
+    def _worth_opening(self) -> bool:
+        parts = urlsplit(self._settings.lake)
+        if parts.scheme != "file":
+            return True
+        from pathlib import Path
+
+        root = Path(url2pathname(parts.path))
+        return any((root / table.table / "_delta_log").is_dir() for table in TABLES)
+
+
+def _away(settings: Settings, error: Exception) -> MediaReviewError:
+    return MediaReviewError(f"the lake at {settings.lake} cannot be read: {type(error).__name__}: {error}")
