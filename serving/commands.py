@@ -24,6 +24,7 @@ def serve(host: str | None, port: int | None) -> None:
         url = platform.__enter__()
     try:
         console.print(f"[bold]The API is at {url}[/bold]; {url}/openapi.json describes it. Ctrl-C stops everything.")
+        console.print(f"Rollouts go on by themselves; what is decided is in {settings.root}/serving/logs/rollouts.log.")
         wait_for_stop()
         console.print("Draining ...")
     finally:

@@ -1,4 +1,4 @@
-"""The whole of serving on one machine: the stand-in with its predictors, and the API in front of them."""
+"""The whole of serving on one machine: the stand-in with its predictors, the API in front of them, the rollouts."""
 
 import signal
 import threading
@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
+from serving.address import noted
 from serving.api_process import ApiProcess
 from serving.listener import listen, url_of
 from serving.standin import StandIn
+from serving.supervised import SupervisedProcess
 
 READY_TIMEOUT_S = 120.0
 
@@ -34,10 +36,32 @@ def running(settings: Settings) -> Iterator[str]:
             "Unset MEDIAREVIEW_SERVING_URL to serve what is deployed here; the API alone is python -m serving.api.",
         )
     # The address comes first: it is what most often cannot be had, and the rest takes seconds.
-    with listen(settings) as listener, StandIn(settings) as stand_in, ApiProcess(settings, listener) as api:
+    with (
+        listen(settings) as listener,
+        StandIn(settings) as stand_in,
+        noted(settings, url_of(listener)),
+        ApiProcess(settings, listener) as api,
+        _controller(settings),
+    ):
         stand_in.wait_ready(READY_TIMEOUT_S)
         api.wait_ready()
         yield url_of(listener)
+
+
+def _controller(settings: Settings) -> SupervisedProcess:
+    """Return the process that lets rollouts go on by themselves."""
+    return SupervisedProcess(
+        "serving.rollouts",
+        "The controller of the rollouts",
+        settings.root / "serving" / "logs" / "rollouts.log",
+        environment={
+            "MEDIAREVIEW_HOME": str(settings.root),
+            "MEDIAREVIEW_LAKE_URL": settings.lake_url,
+            "MEDIAREVIEW_METRICS_URL": settings.metrics_url,
+            "MEDIAREVIEW_ROLLOUT_INTERVAL_S": str(settings.rollout_interval_s),
+            "MALLOC_ARENA_MAX": "2",
+        },
+    )
 
 
 def wait_for_stop() -> None:
