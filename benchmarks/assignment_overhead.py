@@ -29,9 +29,9 @@ REQUESTS = 3000
 WARM_UP = 200
 BUDGET_MS = 0.2
 PREDICTION = b'{"predictions": [{"label": "positive", "scores": {"negative": 0.25, "neutral": 0.25, "positive": 0.5}}]}'
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(PREDICTION) + PREDICTION
-)
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(PREDICTION)
+VARIANTS = (("stable", "1"), ("v2", "2"))
+"""Name and version of each."""
 
 
 def rows(requests: int = REQUESTS) -> list[Row]:
