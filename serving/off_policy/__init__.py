@@ -6,7 +6,7 @@ evaluation of ranking policies with click models, KDD 2018, for the item-positio
 depends on who sees it, the title and its place, and not on what stands at the other places.
 """
 
-from serving.off_policy.diagnostics import Diagnostics, diagnose, refuse_if_unreliable
+from serving.off_policy.diagnostics import Diagnostics, diagnose, refuse_if_uninformative, refuse_if_unreliable
 from serving.off_policy.estimates import Estimate, estimates, logged_clicks
 from serving.off_policy.logs import LoggedAnswer, read_log
 from serving.off_policy.positions import Positions, positions
@@ -21,5 +21,6 @@ __all__ = [
     "logged_clicks",
     "positions",
     "read_log",
+    "refuse_if_uninformative",
     "refuse_if_unreliable",
 ]

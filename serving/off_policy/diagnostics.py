@@ -12,6 +12,7 @@ MIN_UNITS = 50
 MIN_EFFECTIVE_SAMPLE = 100.0
 MIN_EFFECTIVE_CLICKS = 30.0
 MIN_OVERLAP = 0.8
+LONGER = "Let it explore for longer, or with a greater MEDIAREVIEW_EXPLORATION_SHARE."
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,32 @@ def diagnose(logged: Positions, max_weight: float | None = None) -> Diagnostics:
     )
 
 
-def refuse_if_unreliable(found: Diagnostics) -> None:
-    """Refuse to estimate where an estimate, or its interval, would mean nothing.
+def refuse_if_uninformative(found: Diagnostics) -> None:
+    """Refuse a log that could not carry an estimate of any candidate.
 
     Raises:
-        MediaReviewError: there is too little data, no exploration, or no overlap; says which, and what to do.
+        MediaReviewError: there is too little of it, or no exploration; says which, and what to do.
     """
-    longer = "Let it explore for longer, or with a greater MEDIAREVIEW_EXPLORATION_SHARE."
     if found.answers < MIN_ANSWERS or found.units < MIN_UNITS:
         raise MediaReviewError(
             f"{found.answers} answers to {found.units} users are too few: at least {MIN_ANSWERS} to {MIN_UNITS} are "
             "needed.",
-            longer,
+            LONGER,
         )
     if found.randomised_share == 0:
         raise MediaReviewError(
             "The answers logged were not randomised: nothing tells how other titles would have been clicked.",
             "Serve with MEDIAREVIEW_EXPLORATION_SHARE=0.1 for a while, or start a rollout: it compares real answers.",
         )
+
+
+def refuse_if_unreliable(found: Diagnostics) -> None:
+    """Refuse to estimate where an estimate, or its interval, would mean nothing.
+
+    Raises:
+        MediaReviewError: there is too little data, no exploration, or no overlap; says which, and what to do.
+    """
+    refuse_if_uninformative(found)
     if found.overlap < MIN_OVERLAP:
         raise MediaReviewError(
             f"Only {found.overlap:.0%} of what the candidate would show could have been shown by the answers logged "
@@ -98,7 +107,7 @@ def refuse_if_unreliable(found: Diagnostics) -> None:
             raise MediaReviewError(
                 f"The answers logged are worth only {value:.0f} {what} of the candidate's (at least {least:.0f} are "
                 f"needed): one of them counts up to {found.max_weight:.0f} times.",
-                longer,
+                LONGER,
             )
 
 
