@@ -36,6 +36,8 @@ class Pair(NamedTuple):
 
     canary: Calls
     control: Calls
+    growth: float
+    """How many times the candidate's calls for each one of the stable version have become more over that time."""
 
 
 class Share(NamedTuple):
@@ -45,9 +47,9 @@ class Share(NamedTuple):
     calls: int
 
 
-def call_guardrails(evidence: Evidence) -> tuple[Finding, Finding]:
+def call_guardrails(rollout: Rollout, evidence: Evidence) -> tuple[Finding, Finding]:
     """Return whether the candidate's calls fail, or are slow, more often than those of the stable version."""
-    pairs = _pairs(evidence)
+    pairs = _pairs(rollout, evidence)
     return _failures(pairs), _latency(pairs)
 
 
@@ -75,15 +77,20 @@ def slow_above_s(control: Calls) -> float | None:
 _UNSEEN = "calls cannot be seen"
 
 
-def _pairs(evidence: Evidence) -> list[Pair]:
-    """Return the calls of the last minutes and, where they are few, all; none if they cannot be seen."""
+def _pairs(rollout: Rollout, evidence: Evidence) -> list[Pair]:
+    """Return the calls of the last minutes, and all of them; none if they cannot be seen."""
     pairs = []
-    for calls in (evidence.recent_calls, evidence.calls):
+    for calls, growth in ((evidence.recent_calls, 1.0), (evidence.calls, _growth(rollout))):
         if calls is None or CANARY not in calls or CONTROL not in calls:
             return []
-        pairs.append(Pair(calls[CANARY], calls[CONTROL]))
-    recent = pairs[0]
-    return pairs[:1] if recent.canary.total >= MIN_CALLS else pairs
+        pairs.append(Pair(calls[CANARY], calls[CONTROL], growth))
+    return pairs
+
+
+def _growth(rollout: Rollout) -> float:
+    """Return how many times the candidate's odds of getting a call have become what they were at first, at least 1."""
+    first, now = rollout.plan.traffic_percent, max(rollout.traffic_percent, rollout.plan.traffic_percent)
+    return now * (100 - first) / (first * (100 - now))
 
 
 def _failures(pairs: Sequence[Pair]) -> Finding:
@@ -115,46 +122,48 @@ def _latency(pairs: Sequence[Pair]) -> Finding:
 def _guardrail(
     name: str, what: str, pairs: Sequence[Pair], bad: Callable[[Calls], Share], tolerance: float, least: int
 ) -> Finding:
-    """Return what is found in the first pair of calls that is a breach, else in the last one.
+    """Return what is found in the first pair that is a breach; else in the last minutes, or in all if they are few.
 
     Args:
         name: of the finding.
-        what: calls did that are bad.
-        pairs: calls of both versions, over one or more stretches of time.
+        what: bad calls did.
+        pairs: calls of the last minutes, and all of them.
         bad: counts bad calls.
         tolerance: share of bad calls that the candidate may have more, 0 to 1.
         least: bad calls without which there is no breach.
     """
-    for number, pair in enumerate(pairs, start=1):
-        canary, control = bad(pair.canary), bad(pair.control)
-        allowed = _allowed(control, tolerance)
-        breach = canary.bad >= least and failure_log_evidence(*canary, allowed) >= -log(ALPHA)
-        if not breach and number < len(pairs):
-            continue
-        note = f"{canary.bad} of {canary.calls} calls {what}; of the stable version's {control.bad} of {control.calls}"
-        state: State = "breach" if breach else "ok"
-        if not breach and (canary.calls < MIN_CALLS or not pairs[0].canary.total):
-            state, note = "waiting", f"{note}; waits for {MIN_CALLS} calls of the candidate, some of them lately"
-        return Finding(
-            name=name,
-            role="guardrail",
-            state=state,
-            canary=_rate(canary),
-            control=_rate(control),
-            units=(canary.calls, control.calls),
-            note=note,
-        )
-    raise ValueError("a guardrail needs calls")
+    found = [(bad(pair.canary), bad(pair.control), pair.growth) for pair in pairs]
+    breach = next((one for one in found if _exceeds(*one, tolerance, least)), None)
+    recent, ever = found
+    canary, control, _ = breach or (recent if recent[0].calls >= MIN_CALLS else ever)
+    note = f"{canary.bad} of {canary.calls} calls {what}; of the stable version's {control.bad} of {control.calls}"
+    state: State = "breach" if breach else "ok"
+    if not breach and (canary.calls < MIN_CALLS or not recent[0].calls):
+        state, note = "waiting", f"{note}; waits for {MIN_CALLS} calls of the candidate, some of them lately"
+    return Finding(
+        name=name,
+        role="guardrail",
+        state=state,
+        canary=_rate(canary),
+        control=_rate(control),
+        units=(canary.calls, control.calls),
+        note=note,
+    )
 
 
-def _allowed(control: Share, tolerance: float) -> float:
-    """Return the greatest share of bad calls that is allowed: the control group's, were it unlucky, and a tolerance.
+def _exceeds(canary: Share, control: Share, growth: float, tolerance: float, least: int) -> bool:
+    """Whether the candidate has more bad calls than it may.
 
-    Little is known of a group with few calls. It is counted as if it had ten more, of which a tenth of one was bad.
+    What it may have is the control group's share, were that group lucky, and a tolerance. Of a group with few calls
+    little is known: it is counted as if it had ten more, of which a tenth of one was bad. A trouble of both versions
+    may have come while the candidate had more traffic than at other times; that makes its share greater than the
+    control group's, but by no more than its traffic has grown.
     """
     calls = control.calls + 10.0
     share = (control.bad + 0.1) / calls
-    return min(share + 3 * sqrt(share * (1 - share) / calls) + tolerance, 0.99)
+    share += 3 * sqrt(share * (1 - share) / calls)
+    allowed = min(growth * share + tolerance, 0.99)
+    return canary.bad >= least and failure_log_evidence(*canary, allowed) >= -log(ALPHA)
 
 
 def _rate(share: Share) -> float | None:

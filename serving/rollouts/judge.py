@@ -41,7 +41,7 @@ class _Case:
 
     @cached_property
     def guardrails(self) -> tuple[Finding, ...]:
-        return (readiness(self.rollout, self.evidence), *call_guardrails(self.evidence))
+        return (readiness(self.rollout, self.evidence), *call_guardrails(self.rollout, self.evidence))
 
     @cached_property
     def sample_ratio(self) -> Finding:
