@@ -3,9 +3,12 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+
+from serving.experiments import variant_token
 
 pytestmark = pytest.mark.integration
 
@@ -30,14 +33,14 @@ def test_the_documents_show_every_endpoint() -> None:
 
 
 @pytest.mark.parametrize("line", curl_lines())
-def test_the_line_gets_an_answer(line: str, client: httpx.Client) -> None:
-    _, url, *options = shlex.split(line)
-    given = dict(zip(options[::2], options[1::2], strict=True))
-    assert set(given) <= {"-H", "-d"}
+def test_the_line_gets_an_answer(line: str, client: httpx.Client, platform: Any) -> None:
+    # No canary runs here.
+    token = variant_token(platform.settings, "recommender", "stable")
+    _, url, *options = shlex.split(line.replace("$TOKEN", token).replace("$VISITOR", ""))
+    given = list(zip(options[::2], options[1::2], strict=True))
+    assert {option for option, _ in given} <= {"-H", "-d"}
+    headers = dict(value.split(": ", 1) for option, value in given if option == "-H")
+    body = next((value for option, value in given if option == "-d"), None)
     path = url.removeprefix("http://127.0.0.1:8080")
-    if "-d" in given:
-        name, _, value = given["-H"].partition(": ")
-        response = client.post(path, content=given["-d"], headers={name: value})
-    else:
-        response = client.get(path)
+    response = client.post(path, content=body, headers=headers) if body else client.get(path, headers=headers)
     assert response.is_success, response.text
