@@ -13,6 +13,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from mediareview.errors import MediaReviewError
 from serving.rollouts.rollout import Phase, Rollout
 
+_ACTIONS = ("enter", "step", "pause", "promote", "roll_back")
+
 
 class Exposition:
     """Metrics of the controller, in a registry of their own."""
@@ -47,6 +49,9 @@ class Exposition:
             self._phase.labels(model, phase).set(rollout is not None and rollout.phase == phase)
         active = rollout is not None and rollout.active
         self._traffic.labels(model).set(rollout.traffic_percent if rollout is not None and active else 0)
+        for action in _ACTIONS:
+            # A series that appears with its first change would have no increase.
+            self._changes.labels(model, action)
 
     def blind(self, model: str, blind: bool) -> None:
         """Show whether a rollout can be seen."""
