@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from mediareview.contracts.record import Identifier, Record, Timestamp
+from mediareview.contracts.record import Identifier, Moment, Record, Timestamp
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -100,4 +100,4 @@ class RolloutChange(Record):
     reason: str
     evidence: str = ""
     """What was known when it was decided, as JSON."""
-    occurred_at: Timestamp
+    occurred_at: Moment

@@ -23,10 +23,12 @@ class Record(BaseModel):
     """Columns that identify a row: a second row with the same key replaces the first."""
 
 
+def _in_utc(moment: datetime) -> datetime:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
 def _not_in_the_future(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    moment = moment.astimezone(UTC)
+    moment = _in_utc(moment)
     if moment > datetime.now(UTC) + CLOCK_SKEW:
         raise ValueError(f"timestamp {moment.isoformat()} lies in the future")
     if moment.year < 1970:
@@ -42,6 +44,9 @@ def _fits_the_lake(text: str) -> str:
         raise ValueError(f"text has {size} bytes, the limit is {MAX_TEXT_BYTES}")
     return text
 
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A moment in UTC that the platform itself wrote down, by a clock that may have been set back since."""
 
 Timestamp = Annotated[datetime, AfterValidator(_not_in_the_future)]
 """A moment in UTC, not in the future. Naive values are read as UTC, numbers as Unix seconds."""

@@ -114,6 +114,18 @@ class ClusterObjects:
                 raise
             return False
 
+    def deployment(self, name: str, predictor: str = "") -> Object | None:
+        """Return the Deployment that KServe makes of a predictor; None if there is none yet.
+
+        Args:
+            name: name of the InferenceService.
+            predictor: the predictor's own name; empty for a stable one without.
+
+        Raises:
+            KubernetesError: it cannot be had.
+        """
+        return self._find(Resource("apps/v1", "deployments", self._namespace), predictor_name(name, predictor))
+
     def wait_rolled_out(self, name: str, version: str, timeout_s: float) -> None:
         """Wait until only pods of a version answer for the stable predictor, and all of them do.
 
@@ -127,15 +139,12 @@ class ClusterObjects:
         Raises:
             MediaReviewError: the new pods do not become ready, with the reason that KServe or Kubernetes gives.
         """
-        deployments = Resource("apps/v1", "deployments", self._namespace)
         deadline = time.monotonic() + timeout_s
         told = ""
         while True:
             try:
                 service = self.get(name)
-                deployment = self._find(
-                    deployments, predictor_name(name, service["spec"]["predictor"].get("name") or "")
-                )
+                deployment = self.deployment(name, service["spec"]["predictor"].get("name") or "")
                 now = progress(service, deployment, version)
             except KubernetesError as error:
                 if not error.away:

@@ -53,6 +53,7 @@ class ServedModel:
         url = {key: value for key, value in targets[0].items() if key == "url"}
         problems = {name: problem for name, launch in wanted.items() if (problem := self._problem(name, launch))}
         reason, message = next(iter(problems.values()), ("", ""))
+        of_canaries = next((problem for name, problem in problems.items() if name in canaries), ("", ""))
         return {
             "observedGeneration": service["metadata"].get("generation", 0),
             **url,
@@ -63,6 +64,7 @@ class ServedModel:
             ],
             "conditions": [
                 _condition(service, "PredictorReady", *problems.get(stable, ("", ""))),
+                *([_condition(service, "CanaryPredictorReady", *of_canaries)] if canaries else []),
                 _condition(service, "Ready", reason, message),
             ],
             "deploymentMode": "Standard",
