@@ -35,7 +35,7 @@ def create_app(settings: Settings, predictors: PredictorDirectory | None = None)
         predictors: knows where the predictors are; by default the deployed InferenceService objects say it.
 
     Raises:
-        MediaReviewError: they are on a cluster that is not known here.
+        MediaReviewError: they are on a cluster that is not known here, or there is no key to sign tokens with.
     """
     directory = predictors or open_directory(settings)
     metrics = ApiMetrics()

@@ -91,9 +91,9 @@ class PredictorCalls(Generic[Prediction]):
         for url in self._breakers.keys() - known:
             del self._breakers[url]
 
-    def not_called(self, variant: Variant) -> None:
-        """Count a call that was not made, because the variant is not there or is left alone."""
-        self._metrics.predicted(Served(self.model, variant.version, variant.name), "refused", 0.0)
+    def not_called(self, variant: Variant, outcome: str = "refused") -> None:
+        """Count a call that was not made, because the variant is not there or is left alone, or ``overloaded``."""
+        self._metrics.predicted(Served(self.model, variant.version, variant.name), outcome, 0.0)
 
     async def call(
         self, variant: Variant, body: bytes, instances: int, request_id: str, deadline: asyncio.Timeout

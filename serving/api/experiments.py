@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 
 import orjson
 from fastapi import Request, Response
@@ -62,10 +61,15 @@ class Experiments:
         settings: where events go, and the key that signs tokens.
         directory: knows the experiments.
         metrics: is told of records that were stored or lost.
+
+    Raises:
+        MediaReviewError: the signing key cannot be had.
     """
 
     def __init__(self, settings: Settings, directory: PredictorDirectory, metrics: ApiMetrics) -> None:
-        self._settings = settings
+        keys = signing_keys(settings)
+        self._visitors = Visitors(keys)
+        self._tokens = VariantTokens(keys)
         self._directory = directory
         self._metrics = metrics
         self._exposures: EventLog[Exposure] = EventLog(
@@ -78,16 +82,11 @@ class Experiments:
         """Experiment and unit, those seen last at the end."""
 
     async def start(self) -> None:
-        """Read the signing key, begin to write, and recall who is enrolled.
-
-        Raises:
-            MediaReviewError: the signing key cannot be had.
-        """
-        _ = self._visitors
+        """Begin to write, and recall who is enrolled."""
         await self._exposures.start()
         await self._answers.start()
         known = await self._exposures.newest(REMEMBERED_EXPOSURES, _experiment_and_unit)
-        self._enrolled.update((key, None) for key in reversed(known) if key is not None)
+        self._enrolled.update((key, None) for key in reversed(known))
 
     async def close(self) -> None:
         """Store what waits."""
@@ -131,7 +130,7 @@ class Experiments:
             return
         now = datetime.now(UTC)
         experiment, unit, variant = EXPLORATION, choice.unit or request_id, served.variant
-        if choice.experiment is not None and choice.assignment is not None and choice.assignment.enrolled:
+        if choice.experiment is not None and choice.assignment is not None and choice.enrolled:
             experiment, variant = choice.experiment.id, choice.assignment.variant
             self._expose(experiment, unit, choice.assignment, served.name, request_id, now)
         # Its parts were validated when they came in.
@@ -152,18 +151,6 @@ class Experiments:
                 source=SOURCE,
             )
         )
-
-    @cached_property
-    def _keys(self) -> tuple[str, ...]:
-        return signing_keys(self._settings)
-
-    @cached_property
-    def _visitors(self) -> Visitors:
-        return Visitors(self._keys)
-
-    @cached_property
-    def _tokens(self) -> VariantTokens:
-        return VariantTokens(self._keys)
 
     def _forced(self, model: str, token: str) -> Choice:
         try:
@@ -229,7 +216,6 @@ def give_visitor_token(choice: Choice, request: Request, response: Response) -> 
         visitors.COOKIE,
         choice.visitor_token,
         max_age=visitors.LIFETIME_S,
-        path="/api/ml",
         secure=forwarded.split(",")[0].strip().lower() == "https",
         httponly=True,
         samesite="lax",
@@ -244,7 +230,7 @@ def _refused(reason: str, model: str) -> ProblemError:
     )
 
 
-def _experiment_and_unit(line: bytes) -> tuple[str, str] | None:
+def _experiment_and_unit(line: bytes) -> tuple[str, str]:
     record = orjson.loads(line)
     try:
         return record["experiment"], record["unit"]

@@ -20,6 +20,8 @@ from serving.objects import Variant
 RETRY_DELAY_S = 0.05
 CANARY_TIME_SHARE = 0.5
 """Share of the time limit in which a canary has to answer; the rest is for the stable variant, should it not."""
+CANARY_CALLS_SHARE = 0.5
+"""Share of the calls under way that may be a canary's: a slow one must not take the stable variant's place."""
 NOT_DEPLOYED_RETRY_AFTER_S = 60.0
 
 
@@ -59,6 +61,7 @@ class PredictorClient(Generic[Prediction]):
         self._timeout_s = timeout_s
         self._concurrency = concurrency
         self._in_flight = 0
+        self._canary_in_flight = 0
         self._calls = PredictorCalls(model, prediction, connections=concurrency, metrics=metrics)
         self._deployment: Deployment | None = None
         self.open, self.close = self._calls.open, self._calls.close
@@ -132,11 +135,17 @@ class PredictorClient(Generic[Prediction]):
         if canary.url is None or self._calls.refused_s(canary):
             self._calls.not_called(canary)
             return None
+        if self._canary_in_flight >= self._concurrency * CANARY_CALLS_SHARE:
+            self._calls.not_called(canary, "overloaded")
+            return None
+        self._canary_in_flight += 1
         try:
             async with asyncio.timeout(self._timeout_s * CANARY_TIME_SHARE) as deadline:
                 return await self._calls.call(canary, body, instances, request_id, deadline)
         except (ProblemError, GoneError, TimeoutError):
             return None
+        finally:
+            self._canary_in_flight -= 1
 
     def _stable(self) -> Variant:
         """Return the stable variant, unless it is known to be down."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.api.directory import DeployedPredictors, deployment_of
+from serving.api.directory import CHECK_INTERVAL_S, DeployedPredictors, deployment_of
 from serving.objects import Object, ObjectDirectory
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import ANNOTATION, Candidate, Rollout
@@ -41,6 +41,7 @@ def rollout(mode: str = "canary") -> str:
 
 
 def test_percentages_follow_the_object_within_a_second(tmp_path: Path) -> None:
+    assert CHECK_INTERVAL_S < 0.5
     objects, predictors = ObjectDirectory(tmp_path), DeployedPredictors(tmp_path)
     objects.apply(service(None))
     deployment = predictors.find("sentiment")
@@ -48,7 +49,7 @@ def test_percentages_follow_the_object_within_a_second(tmp_path: Path) -> None:
     assert deployment.experiment is None
     for percent in (0, 10, 20, 50):
         objects.apply(service(percent, rollout()))
-        time.sleep(0.9)
+        time.sleep(2 * CHECK_INTERVAL_S)
         deployment = predictors.find("sentiment")
         assert deployment is not None
         assert deployment.experiment is not None

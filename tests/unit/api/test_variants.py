@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,19 @@ def test_a_canary_that_takes_half_the_time_limit_leaves_the_other_half_to_the_st
     with TestClient(create_app(settings, predictors)) as client:
         assert variant(sentiment(client, CANARY)) == "stable"
         assert calls(client, "v4") == {"timeout": 1}
+
+
+def test_a_slow_canary_leaves_the_stable_variant_room_to_answer(tmp_path: Path, predictors: Any) -> None:
+    predictors.split("sentiment", EXPERIMENT)
+    predictors.delays_s = {"sentiment/canary": 60.0}
+    settings = Settings(home=tmp_path, predictor_concurrency=4, sentiment_timeout_s=6.0)
+    with TestClient(create_app(settings, predictors)) as client, ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(sentiment, client, CANARY) for _ in range(2)]
+        while predictors.asked().count("sentiment/canary") < 2:
+            pass
+        assert variant(sentiment(client, CANARY)) == variant(sentiment(client, CONTROL)) == "stable"
+        assert not any(request.done() for request in slow)
+        assert calls(client, "v4") == {"overloaded": 1}
 
 
 def test_a_dead_canary_is_left_alone_after_some_failures_and_takes_nothing_from_the_stable_variant(

@@ -93,6 +93,26 @@ def test_predictors_are_known_when_the_api_opens_and_changes_are_followed(
     asyncio.run(scenario())
 
 
+def test_the_percentages_of_variants_are_followed(server: KubernetesApi, access: Access) -> None:
+    def split(percent: int) -> None:
+        canary = {"name": "v2", "model": {"storageUri": "s3://b/2"}}
+        put(server, "sentiment", "1", canary=[{"trafficPercent": percent, "predictor": canary}])
+
+    async def scenario() -> None:
+        async with watching(access) as predictors:
+            for percent in (0, 10, 20):
+                await asyncio.to_thread(split, percent)
+                await until(lambda percent=percent: share(predictors) == percent)  # type: ignore[misc]
+            await asyncio.to_thread(put, server, "sentiment", "2")
+            await until(lambda: share(predictors) is None)
+
+    def share(predictors: WatchedPredictors) -> int | None:
+        deployment = predictors.find("sentiment")
+        return deployment.experiment.traffic_percent if deployment and deployment.experiment else None
+
+    asyncio.run(scenario())
+
+
 def test_what_was_seen_last_holds_while_the_cluster_is_away(server: KubernetesApi, access: Access) -> None:
     async def scenario() -> None:
         async with watching(access) as predictors:
