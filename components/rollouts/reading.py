@@ -29,6 +29,8 @@ def status(name: str | None, as_json: bool) -> None:
         documents = [document(view) for view in views]
         click.echo(json.dumps(documents[0] if name else documents, indent=2))
         return
+    if not views:
+        output.print("Nothing is served yet. mediareview up trains and serves three models.")
     for place, view in enumerate(views):
         if place:
             output.print()
