@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from mediareview.settings import Settings
+from serving.api.journal import MAX_AGE_S
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Rollout
 from serving.rollouts.sources.events import RolloutEvents
-from serving.rollouts.sources.journals import JournalTail
+from serving.rollouts.sources.journals import LONGEST_FILE_S, JournalTail
 
 T0 = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -49,6 +50,7 @@ def test_a_reader_that_stops_half_way_goes_on_where_it_stopped(tmp_path: Path) -
 
 
 def test_files_that_were_finished_before_are_left_out(tmp_path: Path) -> None:
+    assert LONGEST_FILE_S >= MAX_AGE_S
     (tmp_path / name(T0 - timedelta(hours=2))).write_bytes(b"old\n")
     (tmp_path / name(T0 - timedelta(minutes=50))).write_bytes(b"may go on\n")
     (tmp_path / name(T0 + timedelta(minutes=5))).write_bytes(b"new\n")
