@@ -7,7 +7,7 @@ from typing import Any
 from mediareview.errors import MediaReviewError
 from pipelines.catalogue import check_name
 
-PIPELINE_PARAMETERS = ("profile", "min_gain")
+PIPELINE_PARAMETERS = ("profile", "min_gain", "deployment")
 """What a pipeline takes itself. All else are fields of the model's configuration."""
 
 
@@ -38,6 +38,7 @@ def check_parameters(name: str, parameters: dict[str, Any]) -> None:
         MediaReviewError: there is no such pipeline, parameter, profile or field, or a value does not fit.
     """
     check_name(name)
+    from components.deployment.deploy import STRATEGIES
     from components.training.steps import RunContext
     from pipelines.training import PIPELINES
 
@@ -48,6 +49,9 @@ def check_parameters(name: str, parameters: dict[str, Any]) -> None:
     min_gain = parameters.get("min_gain", 0.0)
     if isinstance(min_gain, bool) or not isinstance(min_gain, int | float):
         raise MediaReviewError(f"min_gain is {min_gain!r}.", "It is a number, for example --param min_gain=0.005.")
+    deployment = parameters.get("deployment", STRATEGIES[0])
+    if deployment not in STRATEGIES:
+        raise MediaReviewError(f"deployment is {deployment!r}.", f"It is {' or '.join(STRATEGIES)}.")
     RunContext(
         model=name.removeprefix("train-"),
         profile=str(parameters.get("profile", "demo")),

@@ -23,7 +23,12 @@ def training_pipeline(model: str, configure: Configure | None = None) -> Any:
     """
 
     @dsl.pipeline(name=f"train-{model}", description=f"Train, evaluate, gate, register and deploy the {model} model.")
-    def pipeline(profile: str = "demo", overrides: dict = {}, min_gain: float = 0.0) -> None:  # type: ignore[type-arg]  # noqa: B006
+    def pipeline(
+        profile: str = "demo",
+        overrides: dict = {},  # type: ignore[type-arg]  # noqa: B006
+        min_gain: float = 0.0,
+        deployment: str = "rollout",
+    ) -> None:
         # What is newest can change between two runs with the same parameters, so pinning is never cached, nor is
         # what changes the registry and the serving objects; both are idempotent.
         pinned = pin(model=model, profile=profile, overrides=overrides).set_caching_options(False)
@@ -43,7 +48,7 @@ def training_pipeline(model: str, configure: Configure | None = None) -> Any:
         registered = register(
             context=context, decision=gated.output, models=models, evaluation=evaluation
         ).set_caching_options(False)
-        deployed = deploy(champion=registered.output).set_caching_options(False)
+        deployed = deploy(champion=registered.output, deployment=deployment).set_caching_options(False)
         if configure:
             for task in (pinned, loaded, prepared, trained, evaluated, gated, registered, deployed):
                 configure(task.name, task)

@@ -59,17 +59,17 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
 def train(name: str, profile: str, settings: Settings, retrain: bool) -> None:
     """Run a training pipeline, unless the newest version came from the same data, parameters and code."""
     from components.deployment.deploy import deploy
-    from components.registry import Registry
+    from components.registry import Registry, settle
     from components.training.steps import pin
     from pipelines.local import run_locally
 
     model = name.removeprefix("train-")
     registry = Registry.from_settings(settings)
-    champion = registry.champion(model)
+    champion = settle(model, registry, settings)
     context = pin(model, profile, {}).digest
     if champion and not retrain and any(item.tags.get("context") == context for item in registry.versions(model)):
         console.print(f"[bold]▸ {name}[/bold] [dim]was trained on this data before; --retrain trains again[/dim]")
-        deploy(model, champion.version, champion.uri, settings)
+        console.print(f"  {deploy(model, champion.version, champion.uri, settings).told}", soft_wrap=True)
         return
     with step(name, expected_s=EXPECTED_TRAINING_S[profile]):
         run_locally(name, {"profile": profile})

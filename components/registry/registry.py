@@ -16,6 +16,9 @@ from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings, get_settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+ROLLED_BACK = "rolled_back"
+"""Tag of a version that was taken back from users: why."""
+MOST_TAG_CHARACTERS = 4000
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class ModelVersion:
     """``file://`` or ``s3://`` URL of the artifact directory."""
     aliases: tuple[str, ...]
     tags: dict[str, str]
+    registered_at_s: float = 0.0
+    """When it was registered, in Unix seconds."""
 
 
 class Registry:
@@ -164,6 +169,13 @@ class Registry:
         """Make a version challenger: the best that is not champion, or the last that was refused."""
         self._client.set_registered_model_alias(version.name, CHALLENGER, version.version)
 
+    def tag(self, version: ModelVersion, name: str, value: str) -> None:
+        """Set a tag of a version; an empty value removes it."""
+        if value:
+            self._client.set_model_version_tag(version.name, version.version, name, value[:MOST_TAG_CHARACTERS])
+        elif name in version.tags:
+            self._client.delete_model_version_tag(version.name, version.version, name)
+
     def download(self, uri: str) -> Path:
         """Return a local directory with the artifact at ``uri``; a ``file://`` artifact is not copied."""
         if urlsplit(uri).scheme == "file":
@@ -183,6 +195,7 @@ class Registry:
             uri=item.source,
             aliases=tuple(sorted(alias for alias, version in aliases.items() if str(version) == str(item.version))),
             tags=dict(item.tags),
+            registered_at_s=float(item.creation_timestamp or 0) / 1000,
         )
 
 

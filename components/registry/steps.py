@@ -4,17 +4,19 @@ import hashlib
 from pathlib import Path
 
 from components.registry.gate import Decision
-from components.registry.registry import ModelVersion, Registry
+from components.registry.registry import ROLLED_BACK, ModelVersion, Registry
 from components.training.revision import code_revision
 from components.training.steps import RunContext
 from mediareview.artifact import MANIFEST, load_manifest
+from mediareview.console import console
 from mediareview.evaluation import Evaluation, ModelScore
 
 
 def register(context: RunContext, models_dir: Path, evaluation: Evaluation, decision: Decision) -> ModelVersion:
     """Register the candidate and, if a baseline won, the baseline; move the aliases.
 
-    A refused candidate is kept as challenger with the reason. Running it again changes nothing.
+    A refused candidate is kept as challenger with the reason, and so is a winner that was rolled back before: the same
+    model, made again, is not tried on users again by itself. Running it again changes nothing.
 
     Returns:
         The champion after the decision.
@@ -57,7 +59,13 @@ def register(context: RunContext, models_dir: Path, evaluation: Evaluation, deci
         baseline = next(score for score in evaluation.scores if score.name == decision.winner)
         winner = registered(baseline, models_dir / "baselines" / baseline.name)
     champion = registry.champion(context.model)
-    if decision.winner and (champion is None or champion.version != winner.version):
+    rolled_back = champion is not None and ROLLED_BACK in winner.tags
+    if rolled_back:
+        console.print(
+            f"{winner.name} version {winner.version} was rolled back before and stays challenger: "
+            f"{winner.tags[ROLLED_BACK]}"
+        )
+    elif decision.winner and (champion is None or champion.version != winner.version):
         registry.set_champion(winner)
     champion = registry.champion(context.model)
     if champion is None:

@@ -17,10 +17,16 @@ def pin(
     overrides: dict,  # type: ignore[type-arg]
 ) -> NamedTuple("Pinned", context=dict, champion_uri=str):  # type: ignore[valid-type]
     """Fix lake versions and code for the run, and name the champion to compare with."""
-    from components.registry import Registry
+    from components.registry import Registry, settle
     from components.training import steps
+    from mediareview.errors import MediaReviewError
 
-    champion = Registry.from_settings().champion(model)
+    registry = Registry.from_settings()
+    try:
+        champion = settle(model, registry)
+    except MediaReviewError as error:
+        print(f"Whether the champion of {model} is still what is served cannot be seen: {error}")
+        champion = registry.champion(model)
     return (steps.pin(model, profile, overrides).model_dump(mode="json"), champion.uri if champion else "")
 
 

@@ -90,6 +90,27 @@ class Rollouts:
         rollout = self.current(name)
         return [*logged, *(change for change in (rollout.pending if rollout else ()) if change.change_id not in known)]
 
+    def why_rolled_back(self, name: str, version: str) -> str | None:
+        """Return why the last rollout of a version was rolled back; None if it was not.
+
+        While the audit log cannot be read, only the very last rollout is known.
+
+        Raises:
+            MediaReviewError: the objects cannot be read.
+        """
+        last = self.current(name)
+        ends = [(last.candidate.version, last.phase, last.reason)] if last is not None else []
+        try:
+            logged = self._audit.history(name)
+        except MediaReviewError as error:
+            logger.warning("Earlier rollouts of %s are not known: %s", name, error.message)
+            logged = []
+        ends += [(change.version, change.phase, change.reason) for change in reversed(logged)]
+        phase, why = next(
+            (end[1:] for end in ends if end[0] == version and end[1] in ("promoted", "rolled_back")), ("", "")
+        )
+        return (why or "no reason was given") if phase == "rolled_back" else None
+
     def start(
         self, name: str, candidate: Candidate, plan: Plan, actor: str, reason: str, *, again: bool = False
     ) -> Rollout:
@@ -113,8 +134,12 @@ class Rollouts:
             if last is not None and last.active and (last.candidate, last.plan) == (candidate, plan):
                 return None
             check_start(service, last, candidate, plan)
-            if not again:
-                self._check_record(name, candidate.version, last)
+            why = None if again else self.why_rolled_back(name, candidate.version)
+            if why is not None:
+                raise MediaReviewError(
+                    f"{name} version {candidate.version} was rolled back before: {why}",
+                    "If it deserves another try, start it with --again.",
+                )
             stable, version = changes.stable_of(service)
             moment = self._now()
             rollout = Rollout(
@@ -354,26 +379,6 @@ class Rollouts:
         except (MediaReviewError, OSError) as error:
             logger.warning("%s keeps changes that are logged already: %s", name, error)
         return logged.model_copy(update={"pending": ()})
-
-    def _check_record(self, name: str, version: str, last: Rollout | None) -> None:
-        """Refuse a version whose last rollout was rolled back.
-
-        Raises:
-            MediaReviewError: it was.
-        """
-        ends = [(last.candidate.version, last.phase, last.reason)] if last is not None else []
-        try:
-            logged = self._audit.history(name)
-        except MediaReviewError as error:
-            logger.warning("Earlier rollouts of %s are not known: %s", name, error.message)
-            logged = []
-        ends += [(change.version, change.phase, change.reason) for change in reversed(logged)]
-        found = next((end for end in ends if end[0] == version and end[1] in ("promoted", "rolled_back")), None)
-        if found is not None and found[1] == "rolled_back":
-            raise MediaReviewError(
-                f"{name} version {version} was rolled back before: {found[2] or 'no reason was given'}",
-                "If it deserves another try, start it with --again.",
-            )
 
 
 def _edited(action: Action, service: Object, last: Rollout, goal_percent: int | None) -> tuple[Object, Rollout]:

@@ -13,6 +13,9 @@ from serving.standin.replica import Replica
 FAILURES_TO_GIVE_UP_HOPE = 2
 """Failed starts in a row after which a version counts as failed; it is still tried again."""
 
+FAILED = ("InvalidPredictorSpec", "ModelLoadFailed")
+"""Reasons of conditions that will not come true by waiting."""
+
 
 class ServedModel:
     """Moves an InferenceService towards what its spec asks for, without ever taking away what answers.

@@ -17,7 +17,7 @@ from serving.objects import Object, ObjectDirectory, is_ready
 from serving.objects.variants import STABLE
 from serving.standin.launch import Launch, launches
 from serving.standin.replica import Replica
-from serving.standin.served import ServedModel, stopped_status
+from serving.standin.served import FAILED, ServedModel, stopped_status
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +94,9 @@ class StandIn:
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until every InferenceService serves what its spec asks for.
 
+        A canary is waited for as well, but if it does not start, that is for its rollout to deal with: what is served
+        goes on.
+
         Raises:
             MediaReviewError: there is nothing to serve, a model does not start, or time is up.
         """
@@ -105,11 +108,12 @@ class StandIn:
                     "No model is deployed.",
                     "Train the models: mediareview up, or mediareview pipeline run NAME --local.",
                 )
-            waiting = {item["metadata"]["name"]: _reason(item) for item in services if not is_ready(item)}
+            late = time.monotonic() > deadline
+            waiting = {item["metadata"]["name"]: _reason(item) for item in services if not _settled(item, late)}
             if not waiting:
                 return
-            failed = any(reason in ("ModelLoadFailed", "InvalidPredictorSpec") for reason, _ in waiting.values())
-            if failed or time.monotonic() > deadline or (self._thread is not None and not self._thread.is_alive()):
+            failed = any(_failed(item, "PredictorReady") for item in services)
+            if failed or late or (self._thread is not None and not self._thread.is_alive()):
                 raise MediaReviewError(
                     "; ".join(f"{name} is not ready: {message}" for name, (_, message) in waiting.items()),
                     f"The logs are in {self._directory / 'logs'}.",
@@ -222,6 +226,19 @@ class StandIn:
             # A second Ctrl-C ends the wait.
             for replica in replicas:
                 replica.kill()
+
+
+def _settled(service: Object, late: bool) -> bool:
+    """Whether a service answers as its spec asks for, or would but for a canary that failed or, if ``late``, starts."""
+    conditions = {item["type"]: item["status"] for item in (service.get("status") or {}).get("conditions", [])}
+    return is_ready(service) or (
+        conditions.get("PredictorReady") == "True" and (late or _failed(service, "CanaryPredictorReady"))
+    )
+
+
+def _failed(service: Object, kind: str) -> bool:
+    conditions = (service.get("status") or {}).get("conditions", [])
+    return any(item["type"] == kind and item.get("reason") in FAILED for item in conditions)
 
 
 def _reason(service: Object) -> tuple[str, str]:

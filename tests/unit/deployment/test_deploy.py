@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.deployment.deploy import deploy
+from components.deployment.deploy import Deployed, deploy
 from mediareview import kubernetes
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Access
@@ -72,10 +72,17 @@ def stored(server: KubernetesApi) -> dict[str, Any]:
     return found
 
 
+def replace(settings: Settings) -> Deployed:
+    """Serve version 2 at once."""
+    return deploy("sentiment", "2", "s3://models/2", settings, "replace")
+
+
 def test_in_a_directory_both_objects_are_written(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    assert deploy("sentiment", "2", "file:///models/2", settings)
-    assert not deploy("sentiment", "2", "file:///models/2", settings)
+    assert deploy("sentiment", "2", "file:///models/2", settings) == Deployed(
+        True, "sentiment version 2 is now what is served"
+    )
+    assert not deploy("sentiment", "2", "file:///models/2", settings).changed
     objects = ObjectDirectory(settings.inference_services)
     assert objects.get("sentiment")["spec"]["predictor"]["model"]["storageUri"] == "file:///models/2"
     assert len(objects.list(SERVING_RUNTIME)) == 1
@@ -84,7 +91,7 @@ def test_in_a_directory_both_objects_are_written(tmp_path: Path) -> None:
 def test_on_a_cluster_only_artifact_and_version_are_changed(server: KubernetesApi, settings: Settings) -> None:
     server.put(DECLARED)
     pods(server, "2")
-    assert deploy("sentiment", "2", "s3://models/2", settings)
+    assert deploy("sentiment", "2", "s3://models/2", settings).changed
     found = stored(server)
     predictor = found["spec"]["predictor"]
     assert predictor["model"] == {**DECLARED["spec"]["predictor"]["model"], "storageUri": "s3://models/2"}
@@ -93,12 +100,12 @@ def test_on_a_cluster_only_artifact_and_version_are_changed(server: KubernetesAp
     assert found["spec"]["canary"] == DECLARED["spec"]["canary"]
     assert found["metadata"]["labels"] == {"app.kubernetes.io/part-of": "mediareview", VERSION_LABEL: "2"}
     assert not [call for call in server.calls if "servingruntimes" in call.path]
-    assert not deploy("sentiment", "2", "s3://models/2", settings)
+    assert not deploy("sentiment", "2", "s3://models/2", settings).changed
 
 
 def test_what_is_not_declared_is_created(server: KubernetesApi, settings: Settings) -> None:
     pods(server, "2")
-    assert deploy("sentiment", "2", "s3://models/2", settings)
+    assert deploy("sentiment", "2", "s3://models/2", settings).changed
     assert stored(server)["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
 
 

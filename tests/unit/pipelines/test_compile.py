@@ -94,6 +94,7 @@ def test_parameters_have_defaults(compiled: dict) -> None:
         "profile": "demo",
         "overrides": {},
         "min_gain": 0.0,
+        "deployment": "rollout",
     }
 
 

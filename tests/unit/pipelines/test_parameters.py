@@ -24,6 +24,7 @@ def test_what_is_no_pair_is_refused() -> None:
     [
         ({"colour": "red"}, "profile, overrides, min_gain"),
         ({"min_gain": "much"}, "number"),
+        ({"deployment": "hope"}, "rollout or replace"),
         ({"overrides": {"sede": 7}}, "seed"),
         ({"overrides": {"seed": "x"}}, "valid integer"),
     ],
@@ -36,3 +37,4 @@ def test_a_mistake_is_answered_with_what_is_allowed(parameters: dict, allowed: s
 
 def test_right_ones_pass() -> None:
     check_parameters("train-sentiment", {"profile": "quick", "min_gain": 0, "overrides": {"seed": 7}})
+    check_parameters("train-sentiment", {"deployment": "replace"})
