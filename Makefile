@@ -4,7 +4,7 @@ BIN := .venv/bin
 PROFILE ?= demo
 OVERLAY ?= kind
 
-.PHONY: help setup demo test images test-images lint format schemas lock verify-cluster bench bench-models bench-serving bench-distributed clean
+.PHONY: help setup demo test images test-images lint format schemas lock verify-cluster bench bench-models bench-serving bench-rollouts bench-distributed clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,13 +46,16 @@ test-images: images ## Run the images for real: restricted, read-only, answering
 verify-cluster: setup ## Try an overlay on a cluster, changing nothing (KUBECONFIG=... OVERLAY=kind|staging|production)
 	@KUBECONFIG="$(KUBECONFIG)" $(BIN)/python scripts/verify-cluster $(OVERLAY)
 
-bench: bench-models bench-serving bench-distributed ## Run every benchmark
+bench: bench-models bench-serving bench-rollouts bench-distributed ## Run every benchmark
 
 bench-models: setup ## Model quality against baselines (PROFILE=full for the best models)
 	@$(BIN)/python -m benchmarks.models --profile $(PROFILE)
 
 bench-serving: setup ## Latency, throughput and memory of the served models
 	@$(BIN)/python -m benchmarks.serving
+
+bench-rollouts: setup ## Error rates and speed of rollout decisions, and what an experiment costs a request
+	@$(BIN)/python -m benchmarks.rollouts
 
 bench-distributed: setup ## Fine-tuning in two processes against one, on this machine
 	@$(BIN)/python -m benchmarks.distributed --profile $(PROFILE)
