@@ -5,11 +5,15 @@ the stable predictor's business, and a stable predictor that takes a canary's na
 """
 
 from copy import deepcopy
+from typing import Literal
 
 from mediareview.kubernetes import Object
 from serving.objects.names import CONTAINER_NAME, VERSION_LABEL
 from serving.objects.variants import STABLE, version_label
 from serving.rollouts.rollout import ANNOTATION, Candidate, Rollout
+
+Action = Literal["enter", "step", "pause", "resume", "promote", "roll_back"]
+"""What can be done to a rollout that was started."""
 
 SCALING = ("maxReplicas", "scaleTarget", "scaleMetric", "scaleMetricType", "autoScaling")
 """Fields that a canary may not have."""
@@ -82,3 +86,34 @@ def with_rollout(service: Object, rollout: Rollout) -> Object:
     """Return the service with a rollout in its annotation."""
     annotations = {**(service["metadata"].get("annotations") or {}), ANNOTATION: rollout.model_dump_json()}
     return {**service, "metadata": {**service["metadata"], "annotations": annotations}}
+
+
+def after(action: Action, service: Object, last: Rollout, goal_percent: int | None) -> tuple[Object, Rollout]:
+    """Return service and rollout after an action that may be taken.
+
+    Args:
+        action: what is done.
+        service: the InferenceService.
+        last: its rollout.
+        goal_percent: to which share of the traffic a step leads.
+    """
+    traffic_percent, phase = last.traffic_percent, last.phase
+    match action:
+        case "enter":
+            # In shadow mode no user is given the candidate; the plan says what share of requests is copied.
+            traffic_percent = 0 if last.plan.mode == "shadow" else last.plan.traffic_percent
+            service, phase = with_traffic(service, traffic_percent), "running"
+        case "step":
+            traffic_percent = goal_percent or traffic_percent
+            service, phase = with_traffic(service, traffic_percent), "running"
+        case "pause":
+            phase = "paused"
+        case "resume":
+            phase = "running" if traffic_percent else "starting"
+        case "promote":
+            traffic_percent = 100
+            service, phase = promoted(service), "promoted"
+        case "roll_back":
+            traffic_percent = 0
+            service, phase = without_canary(service), "rolled_back"
+    return service, last.model_copy(update={"phase": phase, "traffic_percent": traffic_percent})

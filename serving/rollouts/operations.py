@@ -7,10 +7,8 @@ until the log has it (a transactional outbox), so whoever comes next completes w
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
-
-from pydantic import ValidationError
 
 from mediareview.contracts import RolloutChange
 from mediareview.errors import MediaReviewError
@@ -19,18 +17,16 @@ from mediareview.settings import Settings
 from serving.objects.store import ConflictError, ObjectStore, open_objects
 from serving.rollouts import changes
 from serving.rollouts.audit import AuditLog
-from serving.rollouts.bounded_json import bounded_json
 from serving.rollouts.candidate import CandidateState, look_at_candidate
+from serving.rollouts.outbox import Outbox
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Rollout, rollout_of
-from serving.rollouts.rules import SAFETY, Action, check, check_circumstances, check_start, is_done, next_percent
+from serving.rollouts.rules import SAFETY, check, check_circumstances, check_start, is_done, next_percent
 
 logger = logging.getLogger(__name__)
 
 MOST_CONFLICTS = 10
 """Times that somebody else may be faster before a change is given up."""
-EVIDENCE_BYTES = 4096
-REASON_CHARACTERS = 1000
 
 Edit = Callable[[Object, Rollout | None], tuple[Object, Rollout] | None]
 """Takes the InferenceService and its rollout; returns both as they are to be, or None if nothing is to be done."""
@@ -56,6 +52,7 @@ class Rollouts:
         self._objects = objects
         self._audit = audit
         self._now = now
+        self._outbox = Outbox(objects, audit, now)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Rollouts":
@@ -212,13 +209,12 @@ class Rollouts:
         rollout = self.current(name)
         if rollout is None or not rollout.pending:
             return rollout
-        self._audit.append(rollout.pending)
-        return self._forget(name, rollout)
+        return self._outbox.deliver(name, rollout, strict=True)
 
     def _act(
         self,
         name: str,
-        action: Action,
+        action: changes.Action,
         actor: str,
         reason: str,
         evidence: Mapping[str, Any] | None,
@@ -268,14 +264,14 @@ class Rollouts:
             if goal_percent is None:
                 goal_percent = next_percent(last) if action == "step" else None
             tried = True
-            return _edited(action, service, last, goal_percent)
+            return changes.after(action, service, last, goal_percent)
 
         return self._change(name, action, actor, reason, evidence, edit)
 
     def _change(
         self,
         name: str,
-        action: Literal["start"] | Action,
+        action: Literal["start"] | changes.Action,
         actor: str,
         reason: str,
         evidence: Mapping[str, Any] | None,
@@ -286,120 +282,18 @@ class Rollouts:
             last = rollout_of(service)
             edited = edit(service, last)
             if edited is None and last is not None:
-                return self._log(name, last)
+                return self._outbox.deliver(name, last)
             if edited is None:
                 raise RuntimeError(f"{action} finds nothing to do on {name}, which has no rollout")
             if action not in SAFETY:
                 check_circumstances(name, last, self._now())
             wanted, rollout = edited
-            rollout = self._recorded(rollout, last, action, actor, reason, evidence)
+            rollout = self._outbox.put(rollout, last, action, actor, reason, evidence)
             try:
                 self._objects.replace(changes.with_rollout(wanted, rollout))
             except ConflictError:
                 continue
-            return self._log(name, rollout)
+            return self._outbox.deliver(name, rollout)
         raise ConflictError(
             f"{name} is being changed by others all the time: {action} was not done.", "Try again in a moment."
         )
-
-    def _recorded(
-        self,
-        rollout: Rollout,
-        last: Rollout | None,
-        action: Literal["start"] | Action,
-        actor: str,
-        reason: str,
-        evidence: Mapping[str, Any] | None,
-    ) -> Rollout:
-        """Return a rollout with its change in ``pending``."""
-        moment = self._now()
-        if last is not None:
-            # Changes stay in order, whatever the clock does.
-            moment = max(moment, last.changed_at + timedelta(microseconds=1))
-        reason = " ".join(reason.split())[:REASON_CHARACTERS]
-        try:
-            change = RolloutChange(
-                change_id=secrets.token_hex(12),
-                rollout=rollout.id,
-                sequence=rollout.sequence + 1,
-                model=rollout.model,
-                version=rollout.candidate.version,
-                stable_version=rollout.stable_version,
-                action=action,
-                phase=rollout.phase,
-                traffic_percent=rollout.traffic_percent,
-                actor=actor,
-                reason=reason,
-                evidence=bounded_json(evidence, EVIDENCE_BYTES) if evidence else "",
-                occurred_at=moment,
-            )
-        except ValidationError as error:
-            field = ".".join(map(str, error.errors()[0]["loc"]))
-            raise MediaReviewError(
-                f"The {field} of the change cannot be logged: {error.errors()[0]['msg']}", "Give another one."
-            ) from None
-        return rollout.model_copy(
-            update={
-                "sequence": change.sequence,
-                "started_at": moment if action == "start" else rollout.started_at,
-                "changed_at": moment,
-                "reason": reason,
-                "pending": (*(last.pending if last else ()), change),
-            }
-        )
-
-    def _log(self, name: str, rollout: Rollout) -> Rollout:
-        """Log what is pending, if the log can be had; the change holds in any case."""
-        if not rollout.pending:
-            return rollout
-        try:
-            self._audit.append(rollout.pending)
-        except MediaReviewError as error:
-            logger.warning("%d changes of %s wait for the audit log: %s", len(rollout.pending), name, error.message)
-            return rollout
-        return self._forget(name, rollout)
-
-    def _forget(self, name: str, logged: Rollout) -> Rollout:
-        """Remove what was logged from the object; if that fails, whoever comes next does it."""
-        known = {change.change_id for change in logged.pending}
-        try:
-            for _ in range(MOST_CONFLICTS):
-                service = self._objects.get(name)
-                rollout = rollout_of(service)
-                if rollout is None:
-                    break
-                rest = tuple(change for change in rollout.pending if change.change_id not in known)
-                if len(rest) == len(rollout.pending):
-                    break
-                try:
-                    self._objects.replace(changes.with_rollout(service, rollout.model_copy(update={"pending": rest})))
-                    break
-                except ConflictError:
-                    continue
-        except (MediaReviewError, OSError) as error:
-            logger.warning("%s keeps changes that are logged already: %s", name, error)
-        return logged.model_copy(update={"pending": ()})
-
-
-def _edited(action: Action, service: Object, last: Rollout, goal_percent: int | None) -> tuple[Object, Rollout]:
-    """Return service and rollout after an action."""
-    traffic_percent = last.traffic_percent
-    match action:
-        case "enter":
-            # In shadow mode no user is given the candidate; the plan says what share of requests is copied.
-            traffic_percent = 0 if last.plan.mode == "shadow" else last.plan.traffic_percent
-            service, phase = changes.with_traffic(service, traffic_percent), "running"
-        case "step":
-            traffic_percent = goal_percent or traffic_percent
-            service, phase = changes.with_traffic(service, traffic_percent), "running"
-        case "pause":
-            phase = "paused"
-        case "resume":
-            phase = "running" if traffic_percent else "starting"
-        case "promote":
-            traffic_percent = 100
-            service, phase = changes.promoted(service), "promoted"
-        case "roll_back":
-            traffic_percent = 0
-            service, phase = changes.without_canary(service), "rolled_back"
-    return service, last.model_copy(update={"phase": phase, "traffic_percent": traffic_percent})

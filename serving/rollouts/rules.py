@@ -1,16 +1,13 @@
 """What may be done to a rollout, and what is done already. Refusals are in words, and nothing has changed by then."""
 
 from datetime import datetime, timedelta
-from typing import Literal
 
 from mediareview.errors import MediaReviewError
 from mediareview.kubernetes import Object
 from serving.rollouts.candidate import candidate_state
-from serving.rollouts.changes import canary_of, stable_of
+from serving.rollouts.changes import Action, canary_of, stable_of
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Phase, Rollout
-
-Action = Literal["enter", "step", "pause", "resume", "promote", "roll_back"]
 
 SAFETY: tuple[str, ...] = ("pause", "roll_back")
 """Actions that are never refused for reasons that lie outside the rollout: they can only make things safer."""
