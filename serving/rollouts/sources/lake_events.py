@@ -15,7 +15,7 @@ from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as ds
+    import pyarrow.compute as pc
 
     from mediareview.lake import Lake
 
@@ -64,13 +64,12 @@ class LakeEvents:
         Raises:
             MediaReviewError: the lake cannot be read.
         """
-        import pyarrow.dataset as ds
+        import pyarrow.compute as pc
 
-        field = ds.field
-        mine = field("experiment") == experiment
-        yield from self._read(Exposure, mine)
-        yield from self._read(ServedAnswer, mine)
-        yield from self._read(Feedback, (field("occurred_at") >= since) & (field("type") != "impression"))
+        mine = pc.field("experiment") == experiment
+        yield from self._read(Exposure, since, None, mine)
+        yield from self._read(ServedAnswer, since, None, mine)
+        yield from self._read(Feedback, since, None, pc.field("type") != "impression")
 
     def feedback(self, since: datetime, until: datetime, types: tuple[str, ...]) -> Iterator[Record]:
         """Yield feedback of some types, of a span of time.
@@ -78,22 +77,33 @@ class LakeEvents:
         Raises:
             MediaReviewError: the lake cannot be read.
         """
-        import pyarrow.dataset as ds
+        if not self.has(Feedback):
+            return
+        import pyarrow.compute as pc
 
-        moment = ds.field("occurred_at")
-        return self._read(Feedback, (moment >= since) & (moment < until) & ds.field("type").isin(types))
+        yield from self._read(Feedback, since, until, pc.field("type").isin(types))
 
     def has(self, contract: type[Record]) -> bool:
         """Whether there was such a table when the lake was asked last."""
         return contract.table in self._versions
 
-    def _read(self, contract: type[Record], where: "ds.Expression") -> Iterator[Record]:
+    def _read(
+        self, contract: type[Record], since: datetime, until: datetime | None, where: "pc.Expression"
+    ) -> Iterator[Record]:
         if self._lake is None or not self.has(contract):
             return
+        import pyarrow.compute as pc
+
+        span = pc.field("occurred_at") >= since
+        if until is not None:
+            span &= pc.field("occurred_at") < until
         try:
-            rows = self._lake.read(contract.table, self._versions[contract.table], where=where).sort_by("occurred_at")
+            rows = self._lake.read(contract.table, self._versions[contract.table], where=span)
         except Exception as error:
             raise _away(self._settings, error) from error
+        # Not as the lake is read: where a file holds one text only, pyarrow 26 compares it with delta-rs's own type of
+        # text, and fails.
+        rows = rows.filter(where).sort_by("occurred_at")
         for batch in rows.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
                 try:

@@ -1,0 +1,137 @@
+"""Evidence from the lake, as on a cluster, and from lake and journals together."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mediareview.contracts import Exposure, Feedback, Record, ServedAnswer, to_arrow
+from mediareview.lake import Lake
+from mediareview.settings import Settings
+from serving.rollouts.plan import Plan
+from serving.rollouts.rollout import Candidate, Rollout
+from serving.rollouts.sources import lake_events
+from serving.rollouts.sources.events import RolloutEvents
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime.now(UTC)
+START = NOW - timedelta(hours=1)
+
+
+def rollout(model: str = "recommender") -> Rollout:
+    candidate = Candidate(version="2", uri="file:///2", predictor="v2")
+    return Rollout(
+        id="exp", model=model, candidate=candidate, stable_version="1", stable_predictor="stable", plan=Plan(),
+        phase="running", traffic_percent=10, sequence=2, started_at=START, changed_at=START, reason="",
+    )  # fmt: skip
+
+
+def events(units: range) -> list[Record]:
+    """Users of whom every other one clicks, and who all clicked on half of what they were shown before."""
+    found: list[Record] = []
+    for number in units:
+        moment, request, unit = START + timedelta(seconds=number), f"q{number}", f"u{number}"
+        variant = "v2" if number % 2 else "stable"
+        experiment = {"experiment": "exp", "unit": unit, "variant": variant, "model": "recommender"}
+        found += [
+            Exposure(**experiment, propensity=0.5, request_id=request, occurred_at=moment),
+            ServedAnswer(**experiment, answered_by=variant, version="2", request_id=request, item_ids=["a", "b"],
+                         occurred_at=moment),
+        ]  # fmt: skip
+        if number % 4 < 2:
+            found.append(clicked(f"c{number}", request, moment + timedelta(seconds=5)))
+        for past in range(2):
+            before, earlier = START - timedelta(days=1, seconds=number), f"p{number}-{past}"
+            shown = Feedback(event_id=f"i{number}-{past}", request_id=earlier, type="impression", user_id=unit,
+                             item_ids=["a"], occurred_at=before)  # fmt: skip
+            found += [shown, *([clicked(f"pc{number}", earlier, before)] if past else [])]
+    return found
+
+
+def clicked(event_id: str, request: str, moment: datetime) -> Feedback:
+    return Feedback(event_id=event_id, request_id=request, type="click", item_ids=["b"], occurred_at=moment)
+
+
+def ingest(settings: Settings, found: list[Record]) -> None:
+    lake = Lake.from_settings(settings)
+    for contract in (Exposure, ServedAnswer, Feedback):
+        rows = [event for event in found if isinstance(event, contract)]
+        if rows:
+            lake.merge(contract.table, to_arrow(contract, rows), contract.key)
+
+
+def journal(settings: Settings, found: list[Record]) -> None:
+    for event in found:
+        path = settings.events / event.table / f"{START:%Y%m%dT%H%M%S.%fZ}-1.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(event.model_dump_json(exclude_none=True) + "\n")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(lake_events, "LOOK_INTERVAL_S", 0.0)
+    return Settings(home=tmp_path)
+
+
+Store = Callable[[Settings, list[Record]], None]
+
+
+@pytest.mark.parametrize("store", [ingest, journal, lambda *both: (ingest(*both), journal(*both))])
+def test_units_are_the_same_and_counted_once_wherever_their_events_are(settings: Settings, store: Store) -> None:
+    store(settings, events(range(40)))
+    source = RolloutEvents(settings, rollout())
+    for _ in range(2):
+        source.read(NOW)
+        assert source.enrolled == {"canary": 20, "control": 20}
+        outcome = source.outcomes(NOW)["click_rate"]
+        assert list(outcome.values["canary"]) == [1.0, 0.0] * 10
+        assert outcome.covariates is not None
+        assert list(outcome.covariates["control"]) == [0.5] * 20
+
+
+def test_what_is_ingested_later_is_taken_in(settings: Settings) -> None:
+    found = events(range(40))
+    ingest(settings, found[:80])
+    source = RolloutEvents(settings, rollout())
+    source.read(NOW)
+    first = sum(source.enrolled.values())
+    ingest(settings, found)
+    source.read(NOW)
+    assert first < sum(source.enrolled.values()) == 40
+
+
+def test_the_controller_and_whoever_asks_later_know_the_same(settings: Settings) -> None:
+    found = events(range(40))
+    ingest(settings, found[:70])
+    journal(settings, found[50:120])
+    running = RolloutEvents(settings, rollout())
+    running.read(NOW)
+    journal(settings, found[120:])
+    ingest(settings, found[60:100])
+    running.read(NOW)
+    late = RolloutEvents(settings, rollout())
+    late.read(NOW)
+    assert running.enrolled == late.enrolled == {"canary": 20, "control": 20}
+    left, right = (source.outcomes(NOW)["click_rate"].values for source in (running, late))
+    assert {group: list(values) for group, values in left.items()} == {group: list(v) for group, v in right.items()}
+
+
+def test_a_lake_without_events_costs_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from datetime import UTC, datetime\n"
+        "from mediareview.settings import Settings\n"
+        "from serving.rollouts.rollout import Rollout\n"
+        "from serving.rollouts.sources.events import RolloutEvents\n"
+        "events = RolloutEvents(Settings(home=sys.argv[1]), Rollout.model_validate_json(sys.argv[2]))\n"
+        "events.read(datetime.now(UTC)); events.outcomes(datetime.now(UTC))\n"
+        "print(*{'pyarrow', 'deltalake', 'pandas', 'torch', 'fastapi'} & set(sys.modules))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), rollout("sentiment").model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
