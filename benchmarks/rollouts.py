@@ -5,14 +5,14 @@ Usage: ``python -m benchmarks.rollouts [PART...]``
 
 import argparse
 
-from benchmarks import assignment_overhead, off_policy, rollout_guardrail_simulations, rollout_simulations
+from benchmarks import assignment_overhead, off_policy, rollout_judge_simulations, rollout_simulations
 from benchmarks.report import Row, report
 from mediareview.console import step
 
 PARTS = {
     "overhead": (assignment_overhead.rows, 60),
-    "decisions": (rollout_simulations.rows, 150),
-    "guardrails": (rollout_guardrail_simulations.rows, 30),
+    "decisions": (rollout_simulations.rows, 180),
+    "judge": (rollout_judge_simulations.rows, 60),
     "off-policy": (off_policy.rows, 60),
 }
 """Name of a part to its rows, and how many seconds they take."""

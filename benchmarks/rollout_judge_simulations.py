@@ -1,4 +1,4 @@
-"""How often guardrails take back a healthy candidate, and how many calls a failing one gets, in simulated traffic."""
+"""How often the judge takes back a healthy candidate, and how many calls a failing one gets, in simulated traffic."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,11 +8,15 @@ from statistics import NormalDist
 import numpy as np
 
 from benchmarks.report import Row
-from serving.rollouts.evidence import CANARY, CONTROL, Calls, Evidence, Group
+from benchmarks.rollout_simulations import EXPERIMENTS, HORIZON, NAIVE, bernoulli, first, rate_row
+from serving.rollouts.evidence import CANARY, CONTROL, Calls, Evidence, Group, Outcomes
 from serving.rollouts.guardrails import MIN_CALLS, call_guardrails
+from serving.rollouts.judge import judge
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Rollout
+from serving.statistics import difference_path
 
+GROUPS: tuple[Group, Group] = (CANARY, CONTROL)
 LOOK_S = 5
 WINDOW_S = 120
 WEEK_S = 7 * 86400
@@ -41,8 +45,31 @@ _ROLLOUT = Rollout(
 
 
 def rows() -> list[Row]:
-    """Return all rows; half a minute on one core."""
-    return [false_alarms(weeks=4), *calls_until_rollback(experiments=300)]
+    """Return all rows; about a minute on one core."""
+    return [wrong_verdicts(), false_alarms(weeks=4), *calls_until_rollback(experiments=300)]
+
+
+def wrong_verdicts(experiments: int = EXPERIMENTS) -> Row:
+    """Return how often the judge promotes or takes back one of two equal versions, in A/B tests.
+
+    It is asked once, at the end: what any earlier look would have found it still finds.
+    """
+    random = np.random.default_rng(52)
+    draw, plan = bernoulli(0.7), Plan(mode="ab", traffic_percent=50)
+    rollout = _ROLLOUT.model_copy(update={"plan": plan, "traffic_percent": plan.traffic_percent})
+    healthy: dict[Group, Calls] = {group: _calls(1000, 0, 0) for group in GROUPS}
+    every = np.arange(2 * plan.min_units, HORIZON + 1)
+    decided, naive = np.full(experiments, np.inf), np.full(experiments, np.inf)
+    for number in range(experiments):
+        values = {group: draw(random, (1, HORIZON // 2))[0] for group in GROUPS}
+        outcomes = {"agreement": Outcomes("agreement", True, values)}
+        enrolled = dict.fromkeys(GROUPS, HORIZON // 2)
+        verdict = judge(rollout, Evidence(_NOW, enrolled, healthy, healthy, outcomes, candidate_ready=True))
+        if verdict.action in ("promote", "roll_back"):
+            decided[number] = HORIZON
+        path = difference_path(values[CANARY], values[CONTROL], every, 0.5)
+        naive[number] = first((np.abs(path.effect / path.standard_error) > NAIVE)[None], every)[0]
+    return rate_row("aa_wrong_verdicts_of_the_judge", decided, "naive peeking", naive)
 
 
 def false_alarms(weeks: int) -> Row:
