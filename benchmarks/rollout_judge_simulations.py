@@ -118,7 +118,7 @@ def calls_until_rollback(experiments: int, most: int = 2000) -> list[Row]:
             failed = np.cumsum(random.random(most) < rate)
             control = np.cumsum(random.binomial(CONTROL_CALLS, HEALTHY, most))
             for call in range(1, most + 1):
-                calls = {
+                calls: dict[Group, Calls] = {
                     CANARY: _calls(call, int(failed[call - 1]), 0),
                     CONTROL: _calls(CONTROL_CALLS * call, int(control[call - 1]), 0),
                 }

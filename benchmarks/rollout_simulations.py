@@ -129,7 +129,7 @@ def _covariate(random: np.random.Generator, outcomes: Array, world: World) -> Ar
 
 
 def first(crossed: np.ndarray, looks: np.ndarray) -> Array:
-    """Return after which units each experiment, shape [experiments, looks], crossed first; infinite where it did not."""
+    """Return after which units each experiment crossed first, infinite where it did not; shape [experiments, looks]."""
     return np.where(crossed.any(axis=1), looks[crossed.argmax(axis=1)], np.inf)
 
 
