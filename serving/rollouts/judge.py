@@ -78,16 +78,15 @@ class _Case:
     def likeness(self) -> Finding:
         """How much the candidate says the same as the stable version, in shadow mode."""
         agreements = self.evidence.agreements
-        answered = (self.evidence.calls or {}).get(CANARY)
-        compared = len(agreements) if agreements is not None else answered.answered if answered is not None else 0
+        compared = 0 if agreements is None else len(agreements)
         wanted = self.rollout.plan.max_units or SHADOW_COMPARISONS * self.rollout.plan.min_units
         return Finding(
             name="answers alike",
             role="information",
             state="ok" if compared >= wanted else "waiting",
-            canary=float(agreements.mean()) if agreements is not None and len(agreements) else None,
+            canary=float(agreements.mean()) if agreements is not None and compared else None,
             units=(compared, compared),
-            note=f"{compared} of {wanted} copies answered",
+            note=f"{compared} copies of requests compared, of {wanted} that are wanted",
         )
 
     @property
@@ -269,4 +268,4 @@ def _waits_for(case: _Case) -> list[str]:
         waits.append(last + (f", in {duration(left_s)}" if left_s > 0 else ""))
     if not case.proven:
         waits.append(f"{case.quality.name}: {_in_numbers(case.quality)}")
-    return waits or ["nothing"]
+    return waits

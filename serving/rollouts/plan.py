@@ -1,5 +1,6 @@
 """How a rollout is to go: its mode, its steps, and what it takes to decide."""
 
+from math import ceil
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -50,15 +51,25 @@ class Plan(BaseModel):
                 f"traffic of {self.traffic_percent} % is more than the maximum of {self.max_percent} %: "
                 "raise --max, or lower --traffic"
             )
-        smaller_share = min(self.enrolled_share, 1 - self.enrolled_share)
-        if self.max_units is not None and self.max_units * smaller_share < self.min_units:
+        if self.max_units is not None and self.max_units < self.first_look_units:
             raise ValueError(
-                f"of {self.max_units} units one variant gets {self.max_units * smaller_share:.0f}, less than the "
-                f"{self.min_units} that a decision needs: raise --max-units, or lower --min-units"
+                f"{self.min_units} units of each variant take {self.first_look_units} units, more than the maximum of "
+                f"{self.max_units}: raise --max-units, or lower --min-units"
             )
         return self
 
     @property
+    def enrolled_percent(self) -> int:
+        """Percentage of the enrolled units that is assigned to the candidate."""
+        return self.traffic_percent if self.mode == "ab" else self.max_percent
+
+    @property
     def enrolled_share(self) -> float:
         """Share of the enrolled units that is assigned to the candidate, between 0 and 1."""
-        return (self.traffic_percent if self.mode == "ab" else self.max_percent) / 100
+        return self.enrolled_percent / 100
+
+    @property
+    def first_look_units(self) -> int:
+        """Units of both variants together of which the smaller one has its least."""
+        smaller_percent = min(self.enrolled_percent, 100 - self.enrolled_percent)
+        return ceil(self.min_units * 100 / smaller_percent)

@@ -6,7 +6,6 @@ losing one of them is enough to take a candidate back, and gaining one promotes 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
@@ -59,8 +58,8 @@ class Sample:
 def boundary_of(plan: Plan) -> Boundary:
     """Return when the deciding metric is looked at, and how wide its interval is then."""
     if plan.max_units is not None:
-        return GroupSequential(plan.alpha, _burn_in(plan), plan.max_units)
-    return ConfidenceSequence(plan.alpha, _burn_in(plan))
+        return GroupSequential(plan.alpha, plan.first_look_units, plan.max_units)
+    return ConfidenceSequence(plan.alpha, plan.first_look_units)
 
 
 def decision(outcomes: Outcomes | None, metric: str, plan: Plan) -> tuple[Finding, Interval | None]:
@@ -92,7 +91,7 @@ def decision(outcomes: Outcomes | None, metric: str, plan: Plan) -> tuple[Findin
 def harm(outcomes: Outcomes, plan: Plan) -> Finding:
     """Return whether the candidate harms a metric that does not decide."""
     sample = Sample.of(outcomes)
-    boundary = ConfidenceSequence(GUARD_ALPHA, _burn_in(plan))
+    boundary = ConfidenceSequence(GUARD_ALPHA, plan.first_look_units)
     interval = _compare(sample, outcomes, plan, boundary)
     if interval is None:
         return _waiting(outcomes.metric, "guardrail", sample, boundary)
@@ -150,12 +149,6 @@ def _compare(sample: Sample, outcomes: Outcomes, plan: Plan, boundary: Boundary)
         span=outcomes.span,
         covariates=sample.covariates,
     )
-
-
-def _burn_in(plan: Plan) -> int:
-    """Return the units of both groups together of which the smaller one has its least."""
-    share = plan.enrolled_share
-    return ceil(plan.min_units / min(share, 1 - share))
 
 
 def _array(values: "Mapping[Group, Array]", group: Group) -> Array:

@@ -1,13 +1,16 @@
 from datetime import timedelta
+from math import ceil
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from serving.rollouts.evidence import CANARY, CONTROL, Evidence
 from serving.rollouts.judge import judge
+from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Phase
 from tests.judge_cases import HOUR, START, both, calls, evidence, outcomes, rollout, shares, spread
 
@@ -338,3 +341,17 @@ def test_a_loss_that_was_once_found_is_found_by_whoever_looks_later(seed: int, l
     control = random.random(600 + later) < 0.7
     assert judge(rollout(), evidence(outcomes("agreement", canary[:600], control[:600]))).action == "roll_back"
     assert judge(rollout(), evidence(outcomes("agreement", canary, control))).action == "roll_back"
+
+
+@pytest.mark.parametrize("percent", [1, 10, 29, 50, 71, 90, 99])
+def test_a_maximum_that_is_just_enough_for_one_look_is_looked_at_once(percent: int) -> None:
+    least = Plan(mode="ab", traffic_percent=percent).first_look_units
+    with pytest.raises(ValidationError, match="raise --max-units"):
+        Plan(mode="ab", traffic_percent=percent, max_units=least - 1)
+    plan = {"mode": "ab", "traffic_percent": percent, "max_units": least}
+    canary, control = ceil(least * percent / 100), ceil(least * (100 - percent) / 100)
+    early = judge(rollout(plan), evidence(outcomes("agreement", spread(canary - 1, 0.5), spread(control - 1, 0.5))))
+    assert f"the first look is after {least}" in early.reason
+    found = judge(rollout(plan), evidence(outcomes("agreement", spread(canary, 0.5), spread(control, 0.5))))
+    assert "no win among" in found.reason
+    assert min(finding(found, "agreement").units) >= 100
