@@ -114,7 +114,8 @@ def _latency(pairs: Sequence[Pair]) -> Finding:
         return Finding(name="latency", role="guardrail", state="ok", note=note)
 
     def slow(calls: Calls) -> Share:
-        return Share(calls.answered - calls.latency.get(limit_s, calls.answered), calls.answered)
+        # Counts that Prometheus extrapolates need not fit together.
+        return Share(max(0, calls.answered - calls.latency.get(limit_s, calls.answered)), calls.answered)
 
     return _guardrail("latency", f"were slow (over {limit_s:g} s)", pairs, slow, SLOW_TOLERANCE, MIN_SLOW)
 

@@ -70,6 +70,11 @@ def test_slowness_that_both_versions_have_is_no_reason() -> None:
     assert judge(rollout(), evidence(recent_calls=slow, calls=slow)).action == "hold"
 
 
+def test_counts_that_do_not_quite_fit_together_are_borne() -> None:
+    odd = both(Calls(100, 0, {0.025: 99, 0.05: 103}), Calls(100, 0, {0.025: 99, 0.05: 104}))
+    assert judge(rollout(traffic_percent=10), evidence(recent_calls=odd, calls=odd)).action == "step"
+
+
 def test_a_call_is_slow_that_takes_twice_as_long_as_nearly_all_of_the_stable_version() -> None:
     assert slow_above_s(Calls(100, 0, {0.1: 0, 0.2: 100, 0.3: 100, 0.5: 100})) == 0.5
     assert slow_above_s(Calls(100, 0, {0.001: 100, 0.01: 100, 0.025: 100, 0.1: 100})) == 0.025
