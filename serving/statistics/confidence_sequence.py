@@ -45,6 +45,6 @@ class ConfidenceSequence:
         return value
 
     def _rho(self) -> float:
-        """Return the mixture's parameter that is best after some burn-ins (section 2.3 and appendix B.2)."""
+        """Return the mixture's parameter that makes the sequence tightest then, in its closed approximation."""
         twice = -2 * log(self.alpha)
         return sqrt((twice + log(twice + 1)) / (TIGHTEST_AFTER * self.burn_in))
