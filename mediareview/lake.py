@@ -48,12 +48,13 @@ class Lake:
     Args:
         url: ``file:///directory`` or ``s3://bucket/prefix``.
         settings: endpoint and credentials of S3. A bucket that does not exist is created.
+        patience_s: how long a store that does not answer is asked again, in seconds; by default some minutes.
 
     Raises:
         MediaReviewError: the URL has another scheme, or the bucket cannot be used.
     """
 
-    def __init__(self, url: str, settings: Settings | None = None) -> None:
+    def __init__(self, url: str, settings: Settings | None = None, *, patience_s: float | None = None) -> None:
         scheme = urlsplit(url).scheme
         self.url = url
         self.settings = settings or get_settings()
@@ -65,16 +66,22 @@ class Lake:
             self._root = url.rstrip("/")
             ensure_bucket(url, self.settings)
             self._options = storage_options(self.settings)
+            if patience_s is not None:
+                self._options |= {
+                    "timeout": f"{patience_s:g}s",
+                    "retry_timeout": f"{patience_s:g}s",
+                    "max_retries": "2",
+                }
         else:
             raise MediaReviewError(
                 f"The lake URL {url!r} is not supported.", "Use file:///directory or s3://bucket/prefix."
             )
 
     @classmethod
-    def from_settings(cls, settings: Settings | None = None) -> "Lake":
+    def from_settings(cls, settings: Settings | None = None, *, patience_s: float | None = None) -> "Lake":
         """Open the lake that ``MEDIAREVIEW_LAKE_URL`` names."""
         settings = settings or get_settings()
-        return cls(settings.lake, settings)
+        return cls(settings.lake, settings, patience_s=patience_s)
 
     def uri(self, table: str) -> str:
         """Path or URL of a table."""

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_DELAYS_S = (0.05, 0.2, 0.5)
 """Writers that meet in the same commit try again."""
+PATIENCE_S = 10.0
+"""How long a lake that does not answer is asked again; the change is logged later."""
 
 
 class AuditLog:
@@ -36,7 +38,7 @@ class AuditLog:
         def open_lake() -> "Lake":
             from mediareview.lake import Lake
 
-            return Lake.from_settings(settings)
+            return Lake.from_settings(settings, patience_s=PATIENCE_S)
 
         return cls(open_lake)
 

@@ -26,6 +26,8 @@ JUMP_S = 60.0
 """By how much the clock may be set between two looks before it is no longer trusted for one."""
 FAILURE_PATIENCE_S = 15.0
 """How long a candidate may fail to start before it is taken back: the first attempt may have met with bad luck."""
+COMPLETION_INTERVAL_S = 30.0
+"""How long an audit log that cannot be written is left alone."""
 
 
 class Source(Protocol):
@@ -75,6 +77,7 @@ class Controller:
         self._clocks: tuple[float, float] | None = None
         self._told: dict[str, str] = {}
         self._failing_since: dict[str, float] = {}
+        self._complete_at = 0.0
         self._acting = False
         self._stopping = False
 
@@ -114,6 +117,9 @@ class Controller:
             except Exception as error:
                 self._exposition.blind(name, True)
                 self._tell(name, f"cannot go on: {error}", logging.ERROR)
+        # Safety does not wait for the log, whose lake may take its time to fail.
+        for name in current:
+            self._complete(name)
         self._exposition.looked(self._wall())
 
     def _current(self, name: str) -> Rollout | None:
@@ -126,15 +132,19 @@ class Controller:
             self._tell(name, f"cannot be read: {error}", logging.ERROR)
             return None
         self._exposition.stands(name, rollout)
-        if rollout is None or not rollout.pending:
-            return rollout
+        return rollout
+
+    def _complete(self, name: str) -> None:
+        """Log what a killed process, or a lake that was away, left to be logged."""
+        if self._steady() < self._complete_at:
+            return
         try:
             with self._whole():
-                return self._rollouts.complete(name)
+                self._rollouts.complete(name)
         except Exception as error:
-            # What was done is not lost, and what has to be done for safety does not wait for the log.
-            self._tell(name, f"{len(rollout.pending)} changes wait for the audit log: {error}", logging.WARNING)
-            return rollout
+            # What was done is not lost.
+            self._complete_at = self._steady() + COMPLETION_INTERVAL_S
+            logger.warning("Changes of %s wait for the audit log: %s", name, error)
 
     def _look_at(self, name: str, rollout: Rollout, *, decide: bool) -> None:
         if rollout.phase == "starting" and decide:

@@ -12,7 +12,7 @@ from serving.objects.names import MODEL_FORMATS
 
 NAMES = tuple(name.removeprefix("mediareview-") for name in MODEL_FORMATS)
 """The InferenceServices that are looked at unless others are named."""
-STUCK_S = 120.0
+STUCK_S = 300.0
 """Time without the end of a look after which the controller counts as dead."""
 
 

@@ -53,12 +53,15 @@ def _scrape(url: str) -> tuple[float, Totals]:
     """Return when the API's process began, and its counters of predictor calls."""
     try:
         with urllib.request.urlopen(f"{url}/metrics", timeout=TIMEOUT_S) as answer:  # noqa: S310 an address of ours
-            text = answer.read().decode()
-    except (OSError, HTTPException, ValueError) as error:
+            return _parse(answer.read().decode())
+    except (OSError, HTTPException, ValueError, KeyError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise MediaReviewError(
             f"the API at {url} does not show its metrics: {reason}", "Start it: mediareview serve."
         ) from None
+
+
+def _parse(text: str) -> tuple[float, Totals]:
     wanted = (METRIC, _PROCESS_START)
     lines = [line for line in text.splitlines() if line.removeprefix("# TYPE ").startswith(wanted)]
     process = 0.0

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOOK_INTERVAL_S = 30.0
 """How often a lake is asked for new versions of its tables."""
+PATIENCE_S = 10.0
+"""How long a lake that does not answer is asked again: a candidate that fails must be taken back meanwhile."""
 TABLES: tuple[type[Record], ...] = (Exposure, ServedAnswer, Feedback)
 
 
@@ -38,6 +40,8 @@ class LakeEvents:
         self._lake: Lake | None = None
         self._versions: dict[str, int] = {}
         self._look_at = 0.0
+        self._trouble: MediaReviewError | None = None
+        """Why the lake could not be read when it was asked last."""
 
     def changed(self) -> bool:
         """Whether something was ingested since this was asked last; looks twice a minute.
@@ -45,18 +49,19 @@ class LakeEvents:
         Raises:
             MediaReviewError: the lake cannot be read.
         """
-        if time.monotonic() < self._look_at:
-            return False
-        lake = self._open()
-        versions = {}
-        if lake is not None:
+        if time.monotonic() >= self._look_at:
+            self._trouble = None
+            before = self._versions
             try:
-                versions = {table.table: lake.version(table.table) for table in TABLES if lake.exists(table.table)}
+                self._versions = self._ask()
+                return self._versions != before
             except Exception as error:
-                raise _away(self._settings, error) from error
-        self._look_at = time.monotonic() + LOOK_INTERVAL_S
-        before, self._versions = self._versions, versions
-        return versions != before
+                self._trouble = _away(self._settings, error)
+            finally:
+                self._look_at = time.monotonic() + LOOK_INTERVAL_S
+        if self._trouble is not None:
+            raise self._trouble
+        return False
 
     def of(self, experiment: str, since: datetime) -> Iterator[Record]:
         """Yield an experiment's exposures and answers, and all feedback but impressions, oldest first of each.
@@ -111,12 +116,16 @@ class LakeEvents:
                 except ValidationError:
                     continue  # of another release
 
-    def _open(self) -> "Lake | None":
+    def _ask(self) -> dict[str, int]:
+        """Return the newest version of each table that there is."""
         if self._lake is None and self._worth_opening():
             from mediareview.lake import Lake
 
-            self._lake = Lake.from_settings(self._settings)
-        return self._lake
+            self._lake = Lake.from_settings(self._settings, patience_s=PATIENCE_S)
+        lake = self._lake
+        return (
+            {} if lake is None else {each.table: lake.version(each.table) for each in TABLES if lake.exists(each.table)}
+        )
 
     def _worth_opening(self) -> bool:
         parts = urlsplit(self._settings.lake)

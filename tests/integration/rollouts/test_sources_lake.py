@@ -1,20 +1,26 @@
 """Evidence from the lake, as on a cluster, and from lake and journals together."""
 
+import contextlib
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from pydantic import SecretStr
 
 from mediareview.contracts import Exposure, Feedback, Record, ServedAnswer, to_arrow
+from mediareview.errors import MediaReviewError
 from mediareview.lake import Lake
 from mediareview.settings import Settings
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Rollout
 from serving.rollouts.sources import lake_events
 from serving.rollouts.sources.events import RolloutEvents
+from serving.standin.replica import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +84,17 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(home=tmp_path)
 
 
+@contextlib.contextmanager
+def server_that_counts(url: str) -> Iterator[list[object]]:
+    """Listen at an address, and note who connects."""
+    asked: list[object] = []
+    with socket.create_server(("127.0.0.1", urlsplit(url).port or 0)) as listener:
+        listener.settimeout(0.2)
+        yield asked
+        with contextlib.suppress(TimeoutError):
+            asked.append(listener.accept())
+
+
 Store = Callable[[Settings, list[Record]], None]
 
 
@@ -119,6 +136,18 @@ def test_the_controller_and_whoever_asks_later_know_the_same(settings: Settings)
     assert running.enrolled == late.enrolled == {"canary": 20, "control": 20}
     left, right = (source.outcomes(NOW)["click_rate"].values for source in (running, late))
     assert {group: list(values) for group, values in left.items()} == {group: list(v) for group, v in right.items()}
+
+
+def test_a_lake_that_is_away_is_asked_twice_a_minute_and_said_all_the_time(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    settings = Settings(home=tmp_path, lake_url="s3://bucket/lake", s3_endpoint_url=away, s3_access_key_id="key",
+                        s3_secret_access_key=SecretStr("secret"))  # fmt: skip
+    lake = lake_events.LakeEvents(settings)
+    with pytest.raises(MediaReviewError, match="the lake at s3://bucket/lake cannot be read"):
+        lake.changed()
+    with server_that_counts(away) as asked, pytest.raises(MediaReviewError, match="cannot be read"):
+        lake.changed()
+    assert asked == []
 
 
 def test_a_lake_without_events_costs_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from serving.objects import ObjectDirectory
 from serving.objects.cluster import ClusterObjects
 from serving.objects.store import ObjectStore
 from serving.rollouts.audit import AuditLog
-from serving.rollouts.controller import FAILURE_PATIENCE_S, Controller
+from serving.rollouts.controller import COMPLETION_INTERVAL_S, FAILURE_PATIENCE_S, Controller
 from serving.rollouts.evidence import Evidence
 from serving.rollouts.exposition import Exposition
 from serving.rollouts.operations import Rollouts
@@ -254,7 +254,8 @@ def test_while_the_log_is_away_safety_does_not_wait_and_nothing_is_forgotten(wor
     assert world.look().phase == "rolled_back"
     assert len(world.current().pending) == 1
     world.log.away = False
-    assert world.look().pending == ()
+    world.look()
+    assert world.look(COMPLETION_INTERVAL_S).pending == ()
     assert world.log.actions == ["start", "enter", "roll_back"]
 
 

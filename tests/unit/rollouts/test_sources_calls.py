@@ -190,6 +190,14 @@ def test_an_api_that_does_not_answer_is_said_and_nothing_is_made_up(tmp_path: Pa
     assert "http://127.0.0.1:1 does not show its metrics" in evidence.blind[0]
 
 
+@pytest.mark.parametrize(
+    "body", [b"\xff", b'mediareview_api_predictor_seconds_count{model="x"} 1\n', b"process_start_time_seconds {{{ x\n"]
+)
+def test_metrics_that_cannot_be_read_are_said(tmp_path: Path, body: bytes) -> None:
+    with answering(lambda _: (200, body)) as url, pytest.raises(MediaReviewError, match="does not show its metrics"):
+        ApiCalls(lambda: url, tmp_path / "calls.json", keep=True).read([rollout()], T0)
+
+
 def test_on_a_cluster_calls_come_from_prometheus_or_are_not_known(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, serving_url="kubernetes://ml")
     evidence = open_evidence(settings, ObjectDirectory(tmp_path)).read(rollout(), T0)
