@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-TABLES = ("ratings", "reviews", "moderation", "media", "interactions", "feedback")
+TABLES = ("ratings", "reviews", "moderation", "media", "interactions", "feedback", "exposures", "answers", "shadow")
 
 
 @click.group()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.ingestion import corpora, filmdb, movielens, tabular
+from components.ingestion import corpora, filmdb, journals, movielens, tabular
 from components.ingestion.source import Reader
 from mediareview.errors import MediaReviewError
 
@@ -16,6 +16,7 @@ READERS: dict[str, dict[str, Reader]] = {
     },
     "insults": {"moderation": corpora.read_insults},
     "spam-assassin": {"moderation": corpora.read_spam_assassin},
+    "journal": journals.READERS,
 }
 """Format to table to reader. The rows carry contract fields."""
 
@@ -42,6 +43,8 @@ def detect(path: Path, table: str) -> str:
     """
     if table in ("ratings", "media") and movielens.looks_like(path):
         return "movielens"
+    if table in journals.READERS and journals.looks_like(path):
+        return "journal"
     if path.name.endswith("_GroundTruth.txt"):
         return "vader"
     if path.name.startswith("rotten_tomatoes") and path.suffix == ".bz2":

@@ -65,7 +65,7 @@ def ingest_file(
 
     Args:
         lake: where rows go.
-        table: ``ratings``, ``reviews``, ``moderation``, ``media``, ``interactions`` or ``feedback``.
+        table: a contract that ``mediareview ingest`` offers: ``ratings``, ``reviews``, ``feedback``, ``exposures`` ...
         path: the file, or the directory of a release.
         format: one of ``FORMATS``.
         options: how to read it.

@@ -134,7 +134,7 @@ ALIASES: dict[str, dict[str, str]] = {
         "id": "interaction_id", "user": "user_id", "itemid": "media_id", "movieid": "media_id", "event": "type",
         "timestamp": "occurred_at", "time": "occurred_at", "date": "occurred_at",
     },
-    "feedback": {},
+    **{events: {} for events in ("feedback", "exposures", "answers", "shadow")},
 }  # fmt: skip
 """Common column names, lower case without separators, to contract field."""
 
