@@ -139,8 +139,9 @@ def latency(calls: Mapping[Group, Calls]) -> str | None:
             p95 = quantile_s(item, 0.95)
             if p95:
                 axes.plot([p95 * 1000], [95], marker="D", color=colour, markersize=6, linestyle="none")
-            # Beyond the first bound that holds nearly all there is nothing to see.
-            bounds += [times_ms[0], next((ms for ms, share in known if share >= 99.9), times_ms[-1])]
+            # There is nothing to see below the last bound that holds nearly none, nor beyond the first that holds all.
+            bounds.append(max((ms for ms, held in known if held < 0.1), default=times_ms[0]))
+            bounds.append(min((ms for ms, held in known if held >= 99.9), default=times_ms[-1]))
         axes.axhline(95, color=INK, linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
         axes.set_xlim(min(bounds) * 0.9, max(bounds) * 1.2)

@@ -112,12 +112,12 @@ def summary(view: View, rollout: Rollout) -> Iterator[str]:
         case "rolled_back":
             yield f"{new} was taken back after {took}; {old} answers everybody."
     if rollout.reason:
-        yield f"The reason of the last change: {rollout.reason}."
+        yield f"The reason of the last change: {rollout.reason.rstrip('.')}."
     for finding in view.verdict.findings if view.verdict else ():
         if finding.role == "decision":
             yield _decision(finding)
     if view.verdict and rollout.active:
-        yield f"What is to be done now: {words(view.verdict.action)}; {view.verdict.reason}."
+        yield f"What is to be done now: {words(view.verdict.action)}; {view.verdict.reason.rstrip('.')}."
         if view.verdict.decision_in_s is not None:
             yield f"A decision can be expected in about {duration(view.verdict.decision_in_s)}."
 

@@ -103,7 +103,10 @@ def _last_verdict(rollout: Rollout, changes: tuple[RolloutChange, ...], evidence
         return Verdict.model_validate(json.loads(changes[-1].evidence)["verdict"])
     except (IndexError, KeyError, TypeError, ValueError):
         before = changes[-2].traffic_percent if len(changes) > 1 else rollout.plan.traffic_percent
-        return judge(rollout.model_copy(update={"traffic_percent": before}), evidence)
+        verdict = judge(rollout.model_copy(update={"traffic_percent": before}), evidence)
+        # Whether its predictor is ready means nothing any more.
+        findings = tuple(finding for finding in verdict.findings if finding.name != "readiness")
+        return verdict.model_copy(update={"findings": findings})
 
 
 def document(view: View) -> dict[str, Any]:
