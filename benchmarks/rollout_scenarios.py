@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -104,29 +105,46 @@ def slow_down(world: World, platform: Platform, version: str) -> Played:
     return _played(world, load, ended - started)
 
 
-def kill_often(world: World, platform: Platform, version: str, *, kills: int = 10, seed: int = 0) -> Played:
-    """Roll a version out while controller, API and canary are killed (-9) in turns, at moments drawn at random."""
+def kill_often(world: World, platform: Platform, version: str, *, kills: int = 10, seed: int = 0) -> list[Played]:
+    """Kill (-9) controller, API and canary in turns, at moments drawn at random, while a version is rolled out.
+
+    If that ends one rollout, because the canary fails too often, another is started, until all kills are made.
+
+    Returns:
+        The rollouts, in order; users and requests are those of all of them together.
+    """
     draw = random.Random(seed)
+    ended: list[Rollout] = []
 
     def victims(number: int) -> list[psutil.Process]:
         if number % 3 == 2:
             return platform.predictors(version)
         return platform.processes("serving.rollouts" if number % 3 == 0 else "serving.api")
 
+    def go_on() -> None:
+        rollout = rollout_of(world.objects.get(SERVICE))
+        if rollout is None or not rollout.active:
+            if rollout is not None and rollout.started_at >= began:
+                ended.append(rollout)
+            world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
+                      "--every", "6s", "--outcome-window", "10s", "--margin", "0.01", "--again", "--no-wait")  # fmt: skip
+
     with Load(world.url, world.sentences) as load:
-        started = time.monotonic()
-        world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
-                  "--every", "6s", "--margin", "0.05", "--again", "--no-wait")  # fmt: skip
+        started, began = time.monotonic(), datetime.now(UTC)
         for number in range(kills):
+            go_on()
             time.sleep(draw.uniform(0.5, 4.0))
-            until(lambda number=number: bool(victims(number)))  # type: ignore[misc]
+            with contextlib.suppress(TimeoutError):  # the rollout has ended, and with it the canary
+                until(lambda number=number: bool(victims(number)), timeout_s=10.0)  # type: ignore[misc]
             for victim in victims(number):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     victim.kill()
-        until(lambda: not current(world).active)
-        ended = time.monotonic()
+        time.sleep(5.0)
+        if current(world).active:
+            world.run("rollout", "rollback", SERVICE, "--reason", "there were enough kills")
+        seconds = time.monotonic() - started
         time.sleep(3.0)
-    return _played(world, load, ended - started)
+    return [_played(world, load, seconds, rollout) for rollout in [*ended, current(world)]]
 
 
 def current(world: World) -> Rollout:
@@ -177,8 +195,8 @@ def audit_log(world: World, rollout: Rollout) -> list[RolloutChange]:
     return sorted(changes, key=lambda change: change.sequence)
 
 
-def _played(world: World, load: Load, seconds: float) -> Played:
-    rollout = current(world)
+def _played(world: World, load: Load, seconds: float, rollout: Rollout | None = None) -> Played:
+    rollout = rollout or current(world)
     switched = [user for user, variants in assigned(world, rollout).items() if len(variants) > 1]
     return Played(
         rollout, seconds, len(load.answered), load.lost, load.labels_lost, switched, audit_log(world, rollout)

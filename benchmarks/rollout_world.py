@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ class World:
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
     def train(self, lake: Lake) -> None:
-        """Register ``stable``, ``better`` and ``worse``, ``wrong`` and ``failing``, and deploy ``stable``.
+        """Register ``stable``, ``better``, ``wrong``, ``failing`` and ``broken``, and deploy ``stable``.
 
         Args:
             lake: with the labelled reviews of the demo data.
@@ -86,7 +86,8 @@ class World:
         self._register("stable", stable)
         self._register("better", better)
         self._register("wrong", stable, labels=(LABELS[2], LABELS[0], LABELS[1]))
-        self._register("failing", _with_nan(stable))
+        self._register("failing", _with_nan(stable, ("the", "of", "and", "that", "movie")))
+        self._register("broken", replace(stable, intercepts=np.full_like(stable.intercepts, np.nan)))
         self.objects.apply(serving_runtime())
         version = self.registry.version(SERVICE, self.versions["stable"])
         self.registry.set_champion(version)
@@ -229,8 +230,8 @@ def slowed(processes: list[psutil.Process], stopped_s: float = 0.4, running_s: f
                 process.resume()
 
 
-def _with_nan(linear: LinearText) -> LinearText:
-    """Return a model that loads and becomes ready, and knows nothing of whatever has a word that it knows."""
+def _with_nan(linear: LinearText, words: Iterable[str]) -> LinearText:
+    """Return a model that fails on every text with one of these words."""
     broken = linear.coefficients.copy()
-    broken[:] = np.nan
-    return LinearText(linear.ngrams, linear.vocabularies, linear.idf, broken, linear.intercepts)
+    broken[:, [linear.vocabularies[0][word] for word in words]] = np.nan
+    return replace(linear, coefficients=broken)

@@ -92,7 +92,7 @@ class PredictorCalls(Generic[Prediction]):
             del self._breakers[url]
 
     def not_called(self, variant: Variant, outcome: str = "refused") -> None:
-        """Count a call that was not made, because the variant is not there or is left alone, or ``overloaded``."""
+        """Count a call that was not made: ``refused``, ``skipped`` where another variant answers, or ``overloaded``."""
         self._metrics.predicted(Served(self.model, variant.version, variant.name), outcome, 0.0)
 
     async def call(

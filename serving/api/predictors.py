@@ -133,7 +133,7 @@ class PredictorClient(Generic[Prediction]):
         if deployment is None or canary is None or canary is deployment.stable:
             return None  # promoted or taken back since it was chosen
         if canary.url is None or self._calls.refused_s(canary):
-            self._calls.not_called(canary)
+            self._calls.not_called(canary, "skipped")
             return None
         if self._canary_in_flight >= self._concurrency * CANARY_CALLS_SHARE:
             self._calls.not_called(canary, "overloaded")

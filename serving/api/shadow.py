@@ -142,7 +142,7 @@ class Shadow:
         calls = self._calls[model]
         calls.keep([candidate])
         if candidate.url is None or calls.refused_s(candidate):
-            calls.not_called(candidate)
+            calls.not_called(candidate, "skipped")
             self._metrics.not_compared(model, candidate.version, "failed")
             return
         body = orjson.dumps({"instances": instances})

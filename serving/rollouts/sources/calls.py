@@ -17,8 +17,9 @@ RECENT_S = 120.0
 """What ``recent_calls`` look back on."""
 
 ANSWERED = "ok"
-NOBODYS_FAULT = frozenset({"overloaded", "cancelled"})
-"""Outcomes that say nothing about a version: it has too much to do, or its caller went away."""
+NOBODYS_FAULT = frozenset({"overloaded", "cancelled", "skipped"})
+"""Outcomes that say nothing about a version: it has too much to do, its caller went away, or its process is away, which
+its readiness tells."""
 
 
 class Series(NamedTuple):

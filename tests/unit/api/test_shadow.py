@@ -121,7 +121,7 @@ def test_a_candidate_that_is_too_slow_or_broken_counts_as_failed(tmp_path: Path,
             failed = f'shadow_not_compared_total{{model="{model}",reason="failed",version="4"}} 1.0'
             until(lambda failed=failed: failed in client.get("/metrics").text)  # type: ignore[misc]
         metrics = client.get("/metrics").text
-    for model, outcome in (("sentiment", "timeout"), ("moderation", "failed"), ("recommender", "refused")):
+    for model, outcome in (("sentiment", "timeout"), ("moderation", "failed"), ("recommender", "skipped")):
         series = f'predictor_seconds_count{{model="{model}",outcome="{outcome}",variant="v4",version="4"}} 1.0'
         assert series in metrics
 
