@@ -119,7 +119,8 @@ class Setting(_Detection):
     key: str
     field: str
     wanted: bool | str
-    default: bool | str
+    """Its value, or a part of it if it is a list."""
+    default: bool | str | list[str]
     """What counts if the field is not there."""
 
     def look(self, cluster: ClusterView) -> Seen:
@@ -131,9 +132,11 @@ class Setting(_Detection):
             value = json.loads((found.get("data") or {}).get(self.key) or "{}").get(self.field, self.default)
         except (ValueError, AttributeError):
             return Seen(False, f"{self.key} in ConfigMap {self.namespace}/{self.configMap} is no JSON object")
-        if value == self.wanted:
+        if value == self.wanted or (isinstance(value, list) and self.wanted in value):
             return Seen(True, f"{self.field} is {json.dumps(value)}")
         where = f"{self.key} in ConfigMap {self.namespace}/{self.configMap}"
+        if isinstance(self.default, list):
+            return Seen(False, f"{self.field} lacks {json.dumps(self.wanted)}; add it under {where}")
         return Seen(False, f"{self.field} is {json.dumps(value)}; set it to {json.dumps(self.wanted)} under {where}")
 
 

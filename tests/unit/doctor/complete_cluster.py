@@ -43,6 +43,7 @@ SETTINGS = {
     "ingress": '{"enableGatewayApi": true}',
     "deploy": '{"defaultDeploymentMode": "Standard"}',
     "service": '{"serviceClusterIPNone": false}',
+    "inferenceService": '{"serviceAnnotationDisallowedList": ["example.com/other", "mediareview.dev/rollout"]}',
 }
 
 

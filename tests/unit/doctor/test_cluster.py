@@ -100,6 +100,16 @@ def test_headless_predictors_are_found_before_they_fail(server: KubernetesApi, c
     assert found.startswith('defaultDeploymentMode is "Knative"; set it to "Standard" under deploy in ConfigMap ')
 
 
+@pytest.mark.parametrize("listed", ["{}", '{"serviceAnnotationDisallowedList": ["example.com/other"]}'])
+def test_changes_of_rollouts_must_not_restart_pods(server: KubernetesApi, cluster: Kubernetes, listed: str) -> None:
+    put(server, "v1", "ConfigMap", "inferenceservice-config", namespace="kserve", data={"inferenceService": listed})
+    assert one(cluster, "KServe leaves rollouts to us") == (
+        Mark.MISSING,
+        'serviceAnnotationDisallowedList lacks "mediareview.dev/rollout"; add it under inferenceService in ConfigMap '
+        "kserve/inferenceservice-config",
+    )
+
+
 def test_a_gateway_class_must_be_accepted(server: KubernetesApi, cluster: Kubernetes) -> None:
     refused = {"conditions": [{"type": "Accepted", "status": "False", "message": "no such controller"}]}
     server.set_status("gateway.networking.k8s.io/v1", "gatewayclasses", "", "eg", refused)
