@@ -1,8 +1,6 @@
 """The champion is what is served, or on its way there: rollouts decide, and the registry follows."""
 
 from components.registry.registry import ROLLED_BACK, ModelVersion, Registry
-from mediareview.errors import MediaReviewError
-from mediareview.kubernetes import Object
 from mediareview.settings import Settings, get_settings
 from serving.objects import MissingError, open_objects
 from serving.rollouts.changes import stable_of
@@ -12,9 +10,9 @@ from serving.rollouts.rollout import Rollout, rollout_of
 def settle(name: str, registry: Registry | None = None, settings: Settings | None = None) -> ModelVersion | None:
     """Bring the aliases of a model in line with what its last rollout ended with; return the champion.
 
-    A champion that was rolled back becomes challenger, with the reason as a tag; what is served is champion again. A
-    version that was promoted after the champion had been registered becomes champion. A champion that waits to be
-    deployed, or is being rolled out, stays.
+    A version that was rolled back is tagged with the reason; if it was champion, it becomes challenger, and what is
+    served is champion again. A version that was promoted after the champion had been registered becomes champion. A
+    champion that waits to be deployed, or is being rolled out, stays.
 
     Args:
         name: the model.
@@ -33,34 +31,24 @@ def settle(name: str, registry: Registry | None = None, settings: Settings | Non
         service = open_objects(settings).get(name)
     except MissingError:
         return champion
-    served = _served(name, service, registry)
+    served = _find(registry, name, stable_of(service)[1])
     rollout = rollout_of(service)
+    # What is served may come from another registry.
     if served is None or rollout is None or rollout.active:
         return champion
-    if served.version == champion.version:
-        registry.tag(champion, ROLLED_BACK, "")
-        return champion
-    if _was_rolled_back(champion, rollout):
+    registry.tag(served, ROLLED_BACK, "")
+    candidate = _find(registry, name, rollout.candidate.version)
+    if rollout.phase == "rolled_back" and candidate is not None and candidate.version != served.version:
+        registry.tag(candidate, ROLLED_BACK, rollout.reason or "no reason was given")
+        if candidate.version == champion.version:
+            registry.set_champion(served)
+    elif served.version != champion.version and _was_overtaken(champion, served, rollout):
         registry.set_champion(served)
-        registry.tag(champion, ROLLED_BACK, rollout.reason or "no reason was given")
-        return registry.champion(name)
-    if _was_overtaken(champion, served, rollout):
-        registry.set_champion(served)
-        registry.tag(served, ROLLED_BACK, "")
-        return registry.champion(name)
-    return champion
+    return registry.champion(name)
 
 
-def _served(name: str, service: Object, registry: Registry) -> ModelVersion | None:
-    _, version = stable_of(service)
-    try:
-        return registry.version(name, version)
-    except MediaReviewError:
-        return None  # what is served comes from another registry
-
-
-def _was_rolled_back(champion: ModelVersion, rollout: Rollout) -> bool:
-    return rollout.phase == "rolled_back" and rollout.candidate.version == champion.version
+def _find(registry: Registry, name: str, version: str) -> ModelVersion | None:
+    return next((item for item in registry.versions(name) if item.version == version), None)
 
 
 def _was_overtaken(champion: ModelVersion, served: ModelVersion, rollout: Rollout) -> bool:
