@@ -1,14 +1,14 @@
 """Answers whose order was randomised, with who got them and what was clicked, from the event stream and the lake."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 from mediareview.contracts import Feedback, ServedAnswer
 from mediareview.settings import Settings
+from serving.rollouts.sources.journals import JournalTail
 
 RECOMMENDER = "recommender"
 
@@ -76,32 +76,20 @@ def read_log(settings: Settings, since: datetime | None = None) -> Log:
 
 def _rows(settings: Settings, table: str, since: datetime | None) -> Iterator[dict[str, Any]]:
     """Yield the events of a table, from the event stream and from the lake; some may come twice."""
+    earliest = since or datetime.fromtimestamp(0, UTC)
     for row in _lake_rows(settings, table):
-        if since is None or row["occurred_at"] >= since:
+        if row["occurred_at"] >= earliest:
             yield row
-    for row in _journal_rows(sorted((settings.events / table).glob("*.jsonl"))):
+    for line in JournalTail(settings.events / table, earliest).lines():
         try:
-            if since is None or datetime.fromisoformat(row["occurred_at"]) >= since:
+            row = json.loads(line)
+            if datetime.fromisoformat(row["occurred_at"]) >= earliest:
                 yield row
-        except (KeyError, ValueError):
-            continue
-
-
-def _journal_rows(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in files:
-        with path.open("rb") as lines:
-            for line in lines:
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    continue  # half a line that is just being written, or what a crash left of one
-                if isinstance(row, dict):
-                    yield row
+        except (ValueError, KeyError, TypeError):
+            continue  # of another release, or what a crash left
 
 
 def _lake_rows(settings: Settings, table: str) -> Iterator[dict[str, Any]]:
-    if settings.lake.startswith("file://") and not (settings.root / "lake").exists() and not settings.lake_url:
-        return
     from mediareview.lake import Lake
 
     lake = Lake.from_settings(settings)

@@ -105,4 +105,3 @@ def test_what_is_in_the_lake_and_in_the_stream_counts_once(tmp_path: Path) -> No
 
 def test_nothing_logged_is_an_empty_log(tmp_path: Path) -> None:
     assert read_log(Settings(home=tmp_path)).answers == []
-    assert not (tmp_path / "lake").exists()

@@ -80,6 +80,15 @@ def test_every_mode_is_reported(mode: str) -> None:
     assert f"mode{mode}" in "".join(page(plan=Plan.model_validate({"mode": mode})).text.split())
 
 
+def test_in_shadow_mode_no_effect_on_users_is_claimed() -> None:
+    shown = view(plan=Plan(mode="shadow"), outcomes={}, enrolled={"canary": 0, "control": 0}, agreements=np.ones(40))
+    assert shown.rollout is not None
+    read = Page(html(shown, shown.rollout, {"canary": [], "control": []}))
+    assert read.elements.count("svg") == 2
+    for part in ("In shadow mode answers are compared", "no user sees the candidate", "answers alike"):
+        assert part in read.text
+
+
 def test_a_rollout_of_which_nothing_is_known_yet_is_reported(tmp_path: Path) -> None:
     nothing = np.zeros(0)
     known = evidence()
@@ -88,7 +97,7 @@ def test_a_rollout_of_which_nothing_is_known_yet_is_reported(tmp_path: Path) -> 
     assert shown.rollout is not None
     path = write_report(shown, shown.rollout, Settings(home=tmp_path), tmp_path / "report.html")
     text = Page(path.read_text()).text
-    for part in ("No call was counted", "Nobody was enrolled", "too few units"):
+    for part in ("Calls cannot be seen", "Nobody was enrolled", "too few units"):
         assert part in text
 
 
