@@ -39,7 +39,7 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
         prepare_features(lake, settings)
     for name in PIPELINE_NAMES:
         train(name, profile, settings, retrain)
-    from serving.platform import running, wait_for_stop
+    from serving.platform import rollouts_note, running, wait_for_stop
 
     with ExitStack() as serving:
         with step("Serving: three predictors and the API", expected_s=15):
@@ -52,6 +52,7 @@ def bring_up(settings: Settings, profile: str, sample: bool, check: bool, retrai
 
             return check_endpoints(url)
         invitation(url)
+        console.print(rollouts_note(settings))
         wait_for_stop()
         return 0
 

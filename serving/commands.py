@@ -15,7 +15,7 @@ def serve(host: str | None, port: int | None) -> None:
     """Serve the models that are deployed: their predictors and the API, until Ctrl-C."""
     from mediareview.console import console, step
     from mediareview.settings import get_settings
-    from serving.platform import running, wait_for_stop
+    from serving.platform import rollouts_note, running, wait_for_stop
 
     chosen = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
     settings = get_settings().model_copy(update=chosen)
@@ -24,7 +24,7 @@ def serve(host: str | None, port: int | None) -> None:
         url = platform.__enter__()
     try:
         console.print(f"[bold]The API is at {url}[/bold]; {url}/openapi.json describes it. Ctrl-C stops everything.")
-        console.print(f"Rollouts go on by themselves; what is decided is in {settings.root}/serving/logs/rollouts.log.")
+        console.print(rollouts_note(settings))
         wait_for_stop()
         console.print("Draining ...")
     finally:

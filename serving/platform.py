@@ -14,6 +14,7 @@ from serving.standin import StandIn
 from serving.supervised import SupervisedProcess
 
 READY_TIMEOUT_S = 120.0
+CONTROLLER_LOG = "rollouts.log"
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def _controller(settings: Settings) -> SupervisedProcess:
     return SupervisedProcess(
         "serving.rollouts",
         "The controller of the rollouts",
-        settings.root / "serving" / "logs" / "rollouts.log",
+        settings.root / "serving" / "logs" / CONTROLLER_LOG,
         environment={
             "MEDIAREVIEW_HOME": str(settings.root),
             "MEDIAREVIEW_LAKE_URL": settings.lake_url,
@@ -62,6 +63,12 @@ def _controller(settings: Settings) -> SupervisedProcess:
             "MALLOC_ARENA_MAX": "2",
         },
     )
+
+
+def rollouts_note(settings: Settings) -> str:
+    """Return what to tell of the rollouts while everything is served."""
+    log = settings.root / "serving" / "logs" / CONTROLLER_LOG
+    return f"Rollouts go on by themselves; what was decided is in {log}, and mediareview rollout status shows the rest."
 
 
 def wait_for_stop() -> None:

@@ -17,7 +17,7 @@ from serving.rollouts.evidence import Evidence
 from serving.rollouts.exposition import Exposition
 from serving.rollouts.operations import Rollouts
 from serving.rollouts.rollout import Rollout
-from serving.rollouts.verdict import Action, Verdict
+from serving.rollouts.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +127,7 @@ class Controller:
             rollout = self._rollouts.current(name)
         except MissingError:
             rollout = None
+            self._exposition.blind(name, False)
         except Exception as error:
             self._exposition.blind(name, True)
             self._tell(name, f"cannot be read: {error}", logging.ERROR)
@@ -139,8 +140,7 @@ class Controller:
         if self._steady() < self._complete_at:
             return
         try:
-            with self._whole():
-                self._rollouts.complete(name)
+            self._rollouts.complete(name)
         except Exception as error:
             # What was done is not lost.
             self._complete_at = self._steady() + COMPLETION_INTERVAL_S
@@ -182,13 +182,15 @@ class Controller:
     def _act(
         self,
         name: str,
-        action: Action | str,
+        action: str,
         reason: str,
         seen: Rollout,
         evidence: Mapping[str, Any] | None = None,
     ) -> None:
+        # The judge's actions are called as the operations are.
+        take: Callable[..., Rollout] = getattr(self._rollouts, action)
         with self._whole():
-            done = getattr(self._rollouts, action)(name, actor=ACTOR, reason=reason, evidence=evidence, seen=seen)
+            done = take(name, actor=ACTOR, reason=reason, evidence=evidence, seen=seen)
         self._failing_since.pop(name, None)
         self._exposition.changed(name, action)
         self._exposition.stands(name, done)

@@ -300,7 +300,7 @@ def test_a_decision_is_logged_once_until_its_reason_changes(world: World, caplog
     world.look()
     world.look()
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
-    assert world.metric("mediareview_rollout_blind") == "1.0"
+    assert world.metric(f'mediareview_rollout_blind{{model="{NAME}"}}') == "1.0"
 
 
 def test_calls_are_counted_while_nothing_is_rolled_out(world: World) -> None:
