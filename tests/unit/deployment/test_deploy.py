@@ -1,19 +1,16 @@
-"""Deploying a version, in a directory and on a cluster."""
+"""Serving a version at once, in a directory and on a cluster."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.deployment.deploy import Deployed, deploy
-from mediareview import kubernetes
 from mediareview.errors import MediaReviewError
-from mediareview.kubernetes import Access
 from mediareview.settings import Settings
-from serving.objects import SERVING_RUNTIME, VERSION_LABEL, ObjectDirectory, cluster
-from tests.kubernetes_api import KubernetesApi, running
+from serving.objects import SERVING_RUNTIME, VERSION_LABEL, ObjectDirectory
+from tests.kubernetes_api import KubernetesApi
 
 DECLARED = {
     "apiVersion": "serving.kserve.io/v1beta1",
@@ -28,21 +25,6 @@ DECLARED = {
         "canary": [{"trafficPercent": 10, "predictor": {"name": "next", "labels": {VERSION_LABEL: "9"}}}],
     },
 }
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesApi]:
-    with running() as server:
-        access = Access(server.url, lambda: f"Bearer {server.token}", None)
-        monkeypatch.setattr(Access, "from_environment", lambda: access)
-        monkeypatch.setattr(kubernetes, "RETRY_DELAYS_S", ())
-        monkeypatch.setattr(cluster, "POLL_S", 0.01)
-        yield server
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path, serving_url="kubernetes://ml", deploy_timeout_s=20)
 
 
 def pods(
@@ -70,11 +52,6 @@ def stored(server: KubernetesApi) -> dict[str, Any]:
     found = server.get("serving.kserve.io/v1beta1", "inferenceservices", "ml", "sentiment")
     assert found is not None
     return found
-
-
-def replace(settings: Settings) -> Deployed:
-    """Serve version 2 at once."""
-    return deploy("sentiment", "2", "s3://models/2", settings, "replace")
 
 
 def test_in_a_directory_both_objects_are_written(tmp_path: Path) -> None:
