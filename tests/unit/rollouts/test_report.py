@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Page(HTMLParser):
         self.text += data
 
 
+@cache
 def page(phase: str = "running", plan: Plan | None = None, reason: str = "all is well") -> Page:
     shown = view(phase, plan, reason)
     assert shown.rollout is not None

@@ -124,6 +124,13 @@ def test_the_json_is_stable_and_standard() -> None:
     json.loads(json.dumps(shown, allow_nan=False))
 
 
+def test_the_tutorial_names_every_key_of_the_json() -> None:
+    tutorial = (Path(__file__).parents[3] / "docs" / "tutorial-platform-engineers.md").read_text()
+    shown = document(view(agreements=np.ones(2)))
+    named = [*shown, *shown["evidence"], *shown["evidence"]["calls"]["canary"], *shown["verdict"], *shown["rollout"]]
+    assert [key for key in named if f"`{key}`" not in tutorial] == []
+
+
 def test_what_no_json_has_becomes_null() -> None:
     outcomes = evidence().outcomes["agreement"]
     nobody: dict[str, Any] = {"canary": np.zeros(0), "control": np.zeros(0)}
