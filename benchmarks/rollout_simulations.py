@@ -20,8 +20,8 @@ EXPERIMENTS = 10_000
 HORIZON = 10_000
 """Units of both groups together in an A/A experiment."""
 NAIVE = NormalDist().inv_cdf(0.975)
-_CHUNK = 250
-"""Experiments at a time, so that memory stays small."""
+_OUTCOMES = 500_000
+"""Outcomes at a time, so that memory stays small."""
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
 """Draws outcomes of a shape [experiments, units]."""
@@ -96,7 +96,7 @@ def run(
     looks = boundary.looks(units)
     every = np.arange(boundary.looks(units)[0], units + 1)
     found = []
-    for size in _chunks(experiments):
+    for size in _chunks(experiments, units):
         treatment, control = (world.draw(random, (size, count)) for count in groups)
         covariates = None
         if world.correlation:
@@ -117,9 +117,10 @@ def run(
     return Crossings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _chunks(experiments: int) -> Iterator[int]:
-    for begin in range(0, experiments, _CHUNK):
-        yield min(_CHUNK, experiments - begin)
+def _chunks(experiments: int, units: int) -> Iterator[int]:
+    size = max(1, _OUTCOMES // units)
+    for begin in range(0, experiments, size):
+        yield min(size, experiments - begin)
 
 
 def _covariate(random: np.random.Generator, outcomes: Array, world: World) -> Array:
@@ -249,7 +250,7 @@ def sample_ratio(experiments: int = EXPERIMENTS, units: int = 20_000) -> list[Ro
     for share in (0.5, 0.52, 0.55, 0.6):
         random = np.random.default_rng(round(100 * share))
         alarms, naive = [], []
-        for size in _chunks(experiments if share == 0.5 else 1000):
+        for size in _chunks(experiments if share == 0.5 else 1000, units):
             canary = np.cumsum(random.random((size, units)) < share, axis=1)
             apart = np.abs(2 * canary - count)
             alarms.append(first(apart >= limit, count))
