@@ -106,7 +106,7 @@ class RolloutEvents:
         """Yield feedback from before the rollout."""
         since, until = self.rollout.started_at - PERIOD, self.rollout.started_at
         yield from self._lake.feedback(since, until, TYPES)
-        for line in JournalTail(self._settings.events / "feedback", since, MOST_BYTES).lines():
+        for line in JournalTail(self._settings.events / Feedback.table, since, until, MOST_BYTES).lines():
             try:
                 yield Feedback.model_validate_json(line)
             except ValidationError:

@@ -16,12 +16,16 @@ class JournalTail:
     Args:
         directory: the journal's; it need not exist yet.
         since: files that were finished before are left out.
+        until: files that were begun later are left out; by default there are none.
         max_bytes: no more than the newest files of this size together are read.
     """
 
-    def __init__(self, directory: Path, since: datetime, max_bytes: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, since: datetime, until: datetime | None = None, max_bytes: int | None = None
+    ) -> None:
         self.directory = directory
         self._earliest_s = since.timestamp() - LONGEST_FILE_S
+        self._latest_s = until.timestamp() if until is not None else float("inf")
         self._max_bytes = max_bytes
         self._offsets: dict[str, int] = {}
         """File to the bytes that were read, up to the end of a line."""
@@ -54,7 +58,8 @@ class JournalTail:
                         yield line
 
     def _files(self) -> list[Path]:
-        paths = [path for path in sorted(self.directory.glob("*.jsonl")) if _begun_s(path) >= self._earliest_s]
+        paths = sorted(self.directory.glob("*.jsonl"))
+        paths = [path for path in paths if self._earliest_s <= _begun_s(path) <= self._latest_s]
         if self._max_bytes is None:
             return paths
         kept: list[Path] = []

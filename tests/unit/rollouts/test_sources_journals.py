@@ -58,6 +58,12 @@ def test_files_that_were_finished_before_are_left_out(tmp_path: Path) -> None:
     assert list(JournalTail(tmp_path, T0).lines()) == [b"may go on", b"new", b"of unknown age"]
 
 
+def test_files_that_were_begun_later_are_left_out(tmp_path: Path) -> None:
+    for minute in range(5):
+        (tmp_path / name(T0 + timedelta(minutes=minute))).write_bytes(f"{minute}\n".encode())
+    assert list(JournalTail(tmp_path, T0, until=T0 + timedelta(minutes=1, seconds=5)).lines()) == [b"0", b"1"]
+
+
 def test_of_very_much_only_the_newest_is_read(tmp_path: Path) -> None:
     for minute in range(5):
         (tmp_path / name(T0 + timedelta(minutes=minute))).write_bytes(f"{minute:07d}\n".encode())
