@@ -56,12 +56,12 @@ class Played:
         )
 
 
-def promote(world: World, platform: Platform, version: str, *, users: int = 2000) -> Played:
+def promote(world: World, platform: Platform, version: str, *, every_s: int = 8, users: int = 2000) -> Played:
     """Roll a version out by steps of 10 % to 50 %, until the controller promotes it."""
     with Load(world.url, world.sentences, users=users) as load:
         started = time.monotonic()
         world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
-                  "--every", "8s", "--margin", "0.05", "--reason", "it scored better")  # fmt: skip
+                  "--every", f"{every_s}s", "--margin", "0.05", "--reason", "it scored better")  # fmt: skip
         entered = time.monotonic()
         until(lambda: current(world).traffic_percent > FIRST_PERCENT)
         stepped = time.monotonic()
@@ -126,8 +126,8 @@ def kill_often(world: World, platform: Platform, version: str, *, kills: int = 1
         if rollout is None or not rollout.active:
             if rollout is not None and rollout.started_at >= began:
                 ended.append(rollout)
-            world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
-                      "--every", "6s", "--outcome-window", "10s", "--margin", "0.01", "--again", "--no-wait")  # fmt: skip
+            world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--every", "6s", "--margin", "0.01",
+                      "--again", "--no-wait")  # fmt: skip
 
     with Load(world.url, world.sentences) as load:
         started, began = time.monotonic(), datetime.now(UTC)

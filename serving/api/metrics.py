@@ -67,8 +67,8 @@ class ApiMetrics:
         self._predictor = Histogram(
             "mediareview_api_predictor_seconds",
             "Time a predictor took, by outcome (ok, refused, gone, timeout, overloaded, failed, cancelled, skipped). "
-            "Calls that were not made take 0 s: skipped if the stable variant answered in the stead of a canary that is "
-            "away or has just failed several times; refused if nobody could.",
+            "Calls that were not made take 0 s: skipped if the stable variant answered for a canary that is away or "
+            "has just failed several times; refused if nobody could.",
             ["model", "version", "variant", "outcome"],
             buckets=SECONDS,
             registry=registry,
