@@ -10,10 +10,10 @@ from benchmarks.report import Row, report
 from mediareview.console import step
 
 PARTS = {
-    "overhead": (assignment_overhead.rows, 60),
+    "overhead": (assignment_overhead.rows, 20),
     "decisions": (rollout_simulations.rows, 180),
     "judge": (rollout_judge_simulations.rows, 60),
-    "off-policy": (off_policy.rows, 60),
+    "off-policy": (off_policy.rows, 10),
 }
 """Name of a part to its rows, and how many seconds they take."""
 
