@@ -34,7 +34,7 @@ def judge(rollout: Rollout, evidence: Evidence) -> Verdict:
 
 @dataclass(frozen=True)
 class _Case:
-    """A rollout, what is known of it, and what each check finds; a check is made when a rule first asks for it."""
+    """A rollout, what is known of it, and what each check finds; each is made once."""
 
     rollout: Rollout
     evidence: Evidence
