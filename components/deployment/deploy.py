@@ -65,7 +65,8 @@ def deploy(
     service = _find(objects, name)
     rollout = rollout_of(service) if service is not None else None
     served = stable_of(service)[1] if service is not None and _serves(service) else None
-    if rollout is not None and rollout.active and version not in (served, rollout.candidate.version):
+    on_its_way = rollout.candidate.version if rollout is not None and strategy == "rollout" else None
+    if rollout is not None and rollout.active and version not in (served, on_its_way):
         raise MediaReviewError(
             f"{name} is busy: {told(rollout)}, so version {version} was not deployed.",
             f"Wait for it, or end it: mediareview rollout promote {name}, or mediareview rollout rollback {name}. "

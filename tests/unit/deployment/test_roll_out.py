@@ -86,6 +86,14 @@ def test_a_busy_service_is_not_deployed_to(laptop: Laptop, strategy: str) -> Non
     assert laptop.objects.get(NAME) == before
 
 
+def test_a_candidate_is_promoted_and_not_put_in_place_of_what_it_is_compared_with(laptop: Laptop) -> None:
+    laptop.deploy("2")
+    before = laptop.objects.get(NAME)
+    with pytest.raises(MediaReviewError, match="busy"):
+        laptop.deploy("2", strategy="replace")
+    assert laptop.objects.get(NAME) == before
+
+
 def test_what_was_rolled_back_is_not_tried_again_by_itself(laptop: Laptop) -> None:
     laptop.deploy("2")
     laptop.rollouts().roll_back(NAME, actor="ana", reason="too slow")
