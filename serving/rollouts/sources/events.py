@@ -1,9 +1,8 @@
 """Follows one rollout's events, in the journals and in the lake."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -18,8 +17,6 @@ from serving.rollouts.sources.journals import JournalTail
 from serving.rollouts.sources.lake_events import TABLES, LakeEvents
 
 logger = logging.getLogger(__name__)
-
-Event = TypeVar("Event", bound=Record)
 
 _IMPRESSION = b'"type":"impression"'
 
@@ -51,15 +48,9 @@ class RolloutEvents:
         if self._lake.changed():
             # What arrives there late may be older than what is known: everything in its order again.
             self._begin()
-            for event in self._lake.of(self.rollout.id, self.rollout.started_at):
-                self._enrolment.add(event, now)
-        if self.rollout.plan.mode == "shadow":
-            for comparison in self._events(self._shadow, ShadowComparison):
-                self._agreements[comparison.request_id] = comparison.agreement
-            return
+            self._take(self._lake.of(self.rollout.id, self.rollout.started_at), now)
         for contract, tail in self._tails.items():
-            for event in self._events(tail, contract):
-                self._enrolment.add(event, now)
+            self._take(self._events(tail, contract), now)
         self._enrolment.settle(now)
         if self._before is None and has_past(self.rollout):
             self._before = before(self.rollout, self._past())
@@ -88,9 +79,15 @@ class RolloutEvents:
         self._enrolment = Enrolment(self.rollout)
         self._agreements: dict[str, float] = {}
         self._tails = {contract: JournalTail(events / contract.table, since) for contract in TABLES}
-        self._shadow = JournalTail(events / ShadowComparison.table, since)
 
-    def _events(self, tail: JournalTail, contract: type[Event]) -> Iterator[Event]:
+    def _take(self, events: Iterable[Record], now: datetime) -> None:
+        for event in events:
+            if isinstance(event, ShadowComparison):
+                self._agreements[event.request_id] = event.agreement
+            else:
+                self._enrolment.add(event, now)
+
+    def _events(self, tail: JournalTail, contract: type[Record]) -> Iterator[Record]:
         mine = self.rollout.id.encode()
         for line in tail.lines():
             if _IMPRESSION in line if contract is Feedback else mine not in line:

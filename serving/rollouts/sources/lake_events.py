@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 
 from pydantic import ValidationError
 
-from mediareview.contracts import Exposure, Feedback, ServedAnswer
+from mediareview.contracts import Exposure, Feedback, ServedAnswer, ShadowComparison
 from mediareview.contracts.record import Record
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
@@ -23,11 +23,12 @@ LOOK_INTERVAL_S = 30.0
 """How often a lake is asked for new versions of its tables."""
 PATIENCE_S = 10.0
 """How long a lake that does not answer is asked again: a candidate that fails must be taken back meanwhile."""
-TABLES: tuple[type[Record], ...] = (Exposure, ServedAnswer, Feedback)
+TABLES: tuple[type[Record], ...] = (Exposure, ServedAnswer, Feedback, ShadowComparison)
+"""Contracts of the events, those first to which others refer."""
 
 
 class LakeEvents:
-    """The tables ``exposures``, ``answers`` and ``feedback``, as far as there are any.
+    """The tables of the events, as far as there are any.
 
     PyArrow and delta-rs, some 150 MB, are loaded once there is one.
 
@@ -64,17 +65,16 @@ class LakeEvents:
         return False
 
     def of(self, experiment: str, since: datetime) -> Iterator[Record]:
-        """Yield an experiment's exposures and answers, and all feedback but impressions, oldest first of each.
+        """Yield what belongs to an experiment, and all feedback but impressions, oldest first of each table.
 
         Raises:
             MediaReviewError: the lake cannot be read.
         """
         import pyarrow.compute as pc
 
-        mine = pc.field("experiment") == experiment
-        yield from self._read(Exposure, since, None, mine)
-        yield from self._read(ServedAnswer, since, None, mine)
-        yield from self._read(Feedback, since, None, pc.field("type") != "impression")
+        mine, news = pc.field("experiment") == experiment, pc.field("type") != "impression"
+        for contract in TABLES:
+            yield from self._read(contract, since, None, news if contract is Feedback else mine)
 
     def feedback(self, since: datetime, until: datetime, types: tuple[str, ...]) -> Iterator[Record]:
         """Yield feedback of some types, of a span of time.
@@ -105,7 +105,10 @@ class LakeEvents:
         try:
             rows = self._lake.read(contract.table, self._versions[contract.table], where=span)
         except Exception as error:
-            raise _away(self._settings, error) from error
+            # What was read is not all there is: it is read again once the lake can be.
+            self._versions = {}
+            self._trouble = _away(self._settings, error)
+            raise self._trouble from error
         # Not as the lake is read: where a file holds one text only, pyarrow 26 compares it with delta-rs's own type of
         # text, and fails.
         rows = rows.filter(where).sort_by("occurred_at")

@@ -1,6 +1,5 @@
 """Puts together what the judge sees: calls from the metrics, outcomes from the events, readiness from the object."""
 
-import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,14 +9,12 @@ from mediareview.settings import Settings
 from serving.address import api_url
 from serving.objects import ObjectStore
 from serving.rollouts.candidate import look_at_candidate
-from serving.rollouts.evidence import CANARY, Evidence
+from serving.rollouts.evidence import CANARY, CONTROL, Evidence
 from serving.rollouts.rollout import Rollout
 from serving.rollouts.sources.api_metrics import ApiCalls
 from serving.rollouts.sources.calls import CallSource, Seen
 from serving.rollouts.sources.events import RolloutEvents
 from serving.rollouts.sources.prometheus import PrometheusCalls
-
-logger = logging.getLogger(__name__)
 
 MOST_MIXED = 0.01
 """Greatest share of units seen in both groups with which the assignment can still be trusted."""
@@ -63,41 +60,38 @@ class EvidenceSource:
             seen = self._calls.read([rollout], now)[rollout.id]
         except MediaReviewError as error:
             blind.append(error.message)
-        # Those of rollouts that have ended are let go when the next one of the model begins.
-        self._events = {
-            key: events
-            for key, events in self._events.items()
-            if key == rollout.id or events.rollout.model != rollout.model
-        }
-        events = self._events.setdefault(rollout.id, RolloutEvents(self._settings, rollout))
-        try:
-            events.read(now)
-        except (MediaReviewError, OSError) as error:
-            blind.append(f"events cannot be read: {error}")
-        enrolled = events.enrolled
-        if events.mixed > MOST_MIXED * (sum(enrolled.values()) + events.mixed):
-            blind.append(f"{events.mixed} users were seen in both variants, which makes them no groups to compare")
-        if (
-            seen is not None
-            and rollout.plan.mode != "shadow"
-            and enrolled[CANARY] == 0
-            and seen.since_start[CANARY].total >= CALLS_WITHOUT_EXPOSURES
-        ):
-            blind.append(
-                f"the candidate was called {seen.since_start[CANARY].total} times, but no exposure of it has arrived"
-            )
+        events = self._up_to_date(rollout, now, blind)
+        enrolled = events.enrolled if events is not None else {CANARY: 0, CONTROL: 0}
+        called = seen.since_start[CANARY].total if seen is not None and rollout.plan.mode != "shadow" else 0
+        if events is not None and not enrolled[CANARY] and called >= CALLS_WITHOUT_EXPOSURES:
+            blind.append(f"the candidate was called {called} times, but no exposure of it has arrived")
         ready = self._ready(rollout, now, blind)
         return Evidence(
             at=now,
             enrolled=enrolled,
             calls=seen.since_start if seen else None,
             recent_calls=seen.recent if seen else None,
-            outcomes=events.outcomes(now),
+            outcomes=events.outcomes(now) if events is not None else {},
             candidate_ready=ready,
             unready_since=None if ready else self._unready_since.get(rollout.id),
-            agreements=np.array(events.agreements) if rollout.plan.mode == "shadow" else None,
+            agreements=np.array(events.agreements) if events is not None and events.agreements else None,
             blind=tuple(blind),
         )
+
+    def _up_to_date(self, rollout: Rollout, now: datetime, blind: list[str]) -> RolloutEvents | None:
+        """Return the events so far; None if they are not all known, for half of them may tell the opposite."""
+        events = self._events.get(rollout.model)
+        if events is None or events.rollout.id != rollout.id:
+            events = self._events[rollout.model] = RolloutEvents(self._settings, rollout)
+        try:
+            events.read(now)
+        except Exception as error:
+            # Whatever it is: failing calls must still be seen.
+            blind.append(f"events cannot be read: {error}")
+            return None
+        if events.mixed > MOST_MIXED * (sum(events.enrolled.values()) + events.mixed):
+            blind.append(f"{events.mixed} users were seen in both variants, which makes them no groups to compare")
+        return events
 
     def _ready(self, rollout: Rollout, now: datetime, blind: list[str]) -> bool:
         try:

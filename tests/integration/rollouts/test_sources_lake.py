@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
 
-from mediareview.contracts import Exposure, Feedback, Record, ServedAnswer, to_arrow
+from mediareview.contracts import Exposure, Feedback, Record, ServedAnswer, ShadowComparison, to_arrow
 from mediareview.errors import MediaReviewError
 from mediareview.lake import Lake
 from mediareview.settings import Settings
@@ -120,6 +121,36 @@ def test_what_is_ingested_later_is_taken_in(settings: Settings) -> None:
     ingest(settings, found)
     source.read(NOW)
     assert first < sum(source.enrolled.values()) == 40
+
+
+def test_what_could_not_be_read_is_read_once_the_lake_is_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(settings, events(range(40)))
+    source = RolloutEvents(settings, rollout())
+    read = Lake.read
+
+    def breaks_off(lake: Lake, table: str, *arguments: Any, **options: Any) -> Any:
+        if table == "answers":
+            raise OSError("connection reset")
+        return read(lake, table, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "read", breaks_off)
+        for _ in range(2):
+            with pytest.raises(MediaReviewError, match="connection reset"):
+                source.read(NOW)
+    source.read(NOW)
+    assert list(source.outcomes(NOW)["click_rate"].values["canary"]) == [1.0, 0.0] * 10
+
+
+def test_comparisons_of_shadow_mode_are_found_in_the_lake(settings: Settings) -> None:
+    comparison = ShadowComparison(request_id="q", experiment="exp", model="recommender", version="2", agreement=0.5,
+                                  occurred_at=NOW)  # fmt: skip
+    Lake.from_settings(settings).merge("shadow", to_arrow(ShadowComparison, [comparison]), ShadowComparison.key)
+    source = RolloutEvents(settings, rollout())
+    source.read(NOW)
+    assert source.agreements == [0.5]
 
 
 def test_the_controller_and_whoever_asks_later_know_the_same(settings: Settings) -> None:

@@ -147,6 +147,8 @@ def test_events_that_cannot_be_read_are_said(home: Home) -> None:
     directory.mkdir(parents=True)
     evidence = home.source.read(rollout(), NOW)
     assert "events cannot be read" in evidence.blind[0]
+    assert evidence.calls is not None
+    assert (evidence.enrolled, evidence.outcomes) == ({"canary": 0, "control": 0}, {})
 
 
 def test_the_next_rollout_of_a_model_begins_with_nobody(home: Home) -> None:
