@@ -97,7 +97,9 @@ class RolloutEvents:
             except ValidationError as error:
                 self.skipped += 1
                 if self.skipped == 1:
-                    logger.warning("A line in %s is no event and is skipped: %s", tail.directory, error.errors()[0])
+                    # Without the line: it may name a user.
+                    found = error.errors(include_input=False, include_url=False, include_context=False)[0]
+                    logger.warning("A line in %s is no event and is skipped: %s", tail.directory, found)
 
     def _past(self) -> Iterator[Record]:
         """Yield feedback from before the rollout."""

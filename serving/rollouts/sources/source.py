@@ -9,7 +9,7 @@ from mediareview.settings import Settings
 from serving.address import api_url
 from serving.objects import ObjectStore
 from serving.rollouts.candidate import look_at_candidate
-from serving.rollouts.evidence import CANARY, CONTROL, Evidence
+from serving.rollouts.evidence import CANARY, CONTROL, Evidence, Group
 from serving.rollouts.rollout import Rollout
 from serving.rollouts.sources.api_metrics import ApiCalls
 from serving.rollouts.sources.calls import CallSource, Seen
@@ -61,7 +61,8 @@ class EvidenceSource:
         except MediaReviewError as error:
             blind.append(error.message)
         events = self._up_to_date(rollout, now, blind)
-        enrolled = events.enrolled if events is not None else {CANARY: 0, CONTROL: 0}
+        nobody: dict[Group, int] = {CANARY: 0, CONTROL: 0}
+        enrolled = events.enrolled if events is not None else nobody
         called = seen.since_start[CANARY].total if seen is not None and rollout.plan.mode != "shadow" else 0
         if events is not None and not enrolled[CANARY] and called >= CALLS_WITHOUT_EXPOSURES:
             blind.append(f"the candidate was called {called} times, but no exposure of it has arrived")
