@@ -118,6 +118,22 @@ def test_a_canary_runs_beside_and_promotion_keeps_its_process(story: Story) -> N
     assert (story.retired, sorted(story.processes)) == (["1"], ["1", "2"])
 
 
+def test_a_canary_that_does_not_start_is_told_apart_from_the_stable_predictor(story: Story) -> None:
+    story.tick(service(), {"stable": version("1")})
+    story.processes["1"].ready = True
+    during: dict[str, Launch | MediaReviewError] = {"stable": version("1"), "v2": version("2")}
+    story.tick(service(canaries={"v2": 10}), during)
+    story.processes["2"].failures, story.processes["2"].failure = 2, "weights are damaged"
+    assert story.tick(service(canaries={"v2": 10}), during) == {"stable": "http://1", "v2": None}
+    conditions = {item["type"]: item for item in story.object["status"]["conditions"]}
+    assert conditions["PredictorReady"]["status"] == "True"
+    assert conditions["CanaryPredictorReady"]["reason"] == "ModelLoadFailed"
+    assert "weights are damaged" in conditions["CanaryPredictorReady"]["message"]
+    story.processes["2"].ready = True
+    story.tick(service(canaries={"v2": 10}), during)
+    assert is_ready(story.object)
+
+
 def test_a_canary_that_is_rolled_back_goes(story: Story) -> None:
     story.tick(service(canaries={"v2": 10}), {"stable": version("1"), "v2": version("2")})
     assert story.tick(service(), {"stable": version("1")}) == {"stable": None}
