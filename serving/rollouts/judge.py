@@ -253,7 +253,7 @@ def _of_first(findings: tuple[Finding, ...], action: Action) -> Ruling | None:
 def _in_numbers(finding: Finding) -> str:
     if finding.effect is None or finding.low is None or finding.high is None:
         return finding.note
-    return f"{finding.note}, by {finding.effect:+.4f} [{finding.low:+.4f}, {finding.high:+.4f}]"
+    return f"{finding.note}: {finding.effect:+.4f} [{finding.low:+.4f}, {finding.high:+.4f}]"
 
 
 def _waits_for(case: _Case) -> list[str]:

@@ -51,7 +51,7 @@ def test_a_win_is_promoted(plan: dict[str, Any]) -> None:
     verdict = judge(rollout(plan), evidence(shares(1000, 0.8, 0.7)))
     assert verdict.action == "promote"
     assert finding(verdict, "agreement").state == "win"
-    assert "better, by +0.1" in verdict.reason
+    assert "better: +0.1" in verdict.reason
 
 
 def test_an_ab_test_is_won_at_once_and_a_canary_has_to_go_all_the_way_first() -> None:
@@ -67,7 +67,7 @@ def test_a_significant_loss_is_taken_back_at_any_traffic(plan: dict[str, Any]) -
     running = rollout(plan, traffic_percent=10 if not plan else 50)
     verdict = judge(running, evidence(shares(1000, 0.6, 0.7)))
     assert verdict.action == "roll_back"
-    assert "agreement: the candidate is worse, by -0.1" in verdict.reason
+    assert "agreement: the candidate is worse: -0.1" in verdict.reason
 
 
 def test_less_is_a_gain_where_lower_is_better() -> None:
