@@ -29,7 +29,8 @@ class AuditLog:
     """
 
     def __init__(self, lake: "Lake | Callable[[], Lake]") -> None:
-        self._lake = lake
+        self._given = lake
+        self._opened: Lake | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "AuditLog":
@@ -62,7 +63,7 @@ class AuditLog:
             except (DeltaError, OSError) as error:
                 delay_s = next(delays_s, None)
                 if delay_s is None:
-                    raise _away(lake, error) from error
+                    raise self._away(lake, error) from error
                 time.sleep(delay_s)
 
     def history(self, model: str | None = None) -> list[RolloutChange]:
@@ -82,23 +83,24 @@ class AuditLog:
             # A few rows, in this thread: PyArrow's own threads may outlive what they read, and abort a short command.
             rows = lake.dataset(RolloutChange.table).to_table(filter=where, use_threads=False).to_pylist()
         except (DeltaError, OSError) as error:
-            raise _away(lake, error) from error
+            raise self._away(lake, error) from error
         unique = {row["change_id"]: RolloutChange.model_validate(row) for row in rows}
         return sorted(unique.values(), key=lambda change: (change.occurred_at, change.model, change.sequence))
 
     def _open(self) -> "Lake":
-        if callable(self._lake):
+        if self._opened is None:
             try:
-                self._lake = self._lake()
+                self._opened = self._given() if callable(self._given) else self._given
             except OSError as error:
                 raise MediaReviewError(
                     f"The lake cannot be opened: {error}", "Check MEDIAREVIEW_LAKE_URL and its permissions."
                 ) from error
-        return self._lake
+        return self._opened
 
-
-def _away(lake: "Lake", error: Exception) -> MediaReviewError:
-    return MediaReviewError(
-        f"The audit log in the lake at {lake.url} cannot be had: {error}",
-        "Check MEDIAREVIEW_LAKE_URL, MEDIAREVIEW_S3_ENDPOINT_URL and the credentials.",
-    )
+    def _away(self, lake: "Lake", error: Exception) -> MediaReviewError:
+        # Opened anew it reads its credentials anew, which may have expired.
+        self._opened = None
+        return MediaReviewError(
+            f"The audit log in the lake at {lake.url} cannot be had: {error}",
+            "Check MEDIAREVIEW_LAKE_URL, MEDIAREVIEW_S3_ENDPOINT_URL and the credentials.",
+        )

@@ -54,7 +54,9 @@ class History:
         """Add what the API has counted since it was asked last."""
         before = self.counters if process == self.process else {}
         for series, count in counters.items():
-            self.totals[series] = self.totals.get(series, 0.0) + count - before.get(series, 0.0)
+            counted = before.get(series, 0.0)
+            # Where a process does not tell its start, a counter that is lower shows that it is another.
+            self.totals[series] = self.totals.get(series, 0.0) + count - (counted if counted <= count else 0.0)
         self.process, self.counters = process, counters
         return Sample(now.timestamp(), dict(self.totals))
 

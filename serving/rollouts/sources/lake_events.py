@@ -57,7 +57,8 @@ class LakeEvents:
                 self._versions = self._ask()
                 return self._versions != before
             except Exception as error:
-                self._trouble = _away(self._settings, error)
+                # Opened anew it reads its credentials anew, which may have expired.
+                self._trouble, self._lake = _away(self._settings, error), None
             finally:
                 self._look_at = time.monotonic() + LOOK_INTERVAL_S
         if self._trouble is not None:
@@ -103,7 +104,9 @@ class LakeEvents:
         if until is not None:
             span &= pc.field("occurred_at") < until
         try:
-            rows = self._lake.read(contract.table, self._versions[contract.table], where=span)
+            # In this thread: PyArrow's own may outlive what they read, and abort a short command.
+            table = self._lake.dataset(contract.table, self._versions[contract.table])
+            rows = table.to_table(filter=span, use_threads=False)
         except Exception as error:
             # What was read is not all there is: it is read again once the lake can be.
             self._versions = {}

@@ -128,15 +128,15 @@ def test_what_could_not_be_read_is_read_once_the_lake_is_back(
 ) -> None:
     ingest(settings, events(range(40)))
     source = RolloutEvents(settings, rollout())
-    read = Lake.read
+    dataset = Lake.dataset
 
     def breaks_off(lake: Lake, table: str, *arguments: Any, **options: Any) -> Any:
         if table == "answers":
             raise OSError("connection reset")
-        return read(lake, table, *arguments, **options)
+        return dataset(lake, table, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Lake, "read", breaks_off)
+        patch.setattr(Lake, "dataset", breaks_off)
         for _ in range(2):
             with pytest.raises(MediaReviewError, match="connection reset"):
                 source.read(NOW)

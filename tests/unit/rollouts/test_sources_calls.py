@@ -147,6 +147,18 @@ def test_counting_goes_on_over_restarts_of_the_api(api: Api, calls: ApiCalls) ->
     assert seen.since_start["canary"].total == 10
 
 
+def test_a_restart_shows_in_lower_counters_where_the_process_does_not_tell(
+    api: Api, calls: ApiCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.rollouts.sources.api_metrics._PROCESS_START", "of_another_system")
+    calls.read([rollout("starting")], T0)
+    api.called(CANARY, "ok", 4)
+    calls.read([rollout()], T0 + timedelta(seconds=5))
+    api.restart()
+    api.called(CANARY, "ok", 3)
+    assert calls.read([rollout()], T0 + timedelta(seconds=10))["exp"].since_start["canary"].total == 7
+
+
 def test_whoever_comes_next_goes_on_counting(api: Api, calls: ApiCalls, tmp_path: Path) -> None:
     api.called(CANARY, "failed", 20)
     calls.read([rollout("starting")], T0)
