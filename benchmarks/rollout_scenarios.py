@@ -33,8 +33,10 @@ class Played:
     requests: int
     lost: list[Lost]
     labels_lost: int
+    exposed: int
+    """Users enrolled."""
     switched: list[str]
-    """Enrolled users to whom more than one variant was assigned."""
+    """Those of them to whom more than one variant was assigned."""
     log: list[RolloutChange]
     """The audit log's changes of this rollout, in order."""
     split: tuple[int, int] = (0, 0)
@@ -61,7 +63,7 @@ def promote(world: World, platform: Platform, version: str, *, every_s: int = 8,
     with Load(world.url, world.sentences, users=users) as load:
         started = time.monotonic()
         world.run("rollout", "start", SERVICE, "--version", version, *QUICK, "--step", "10", "--max", "50",
-                  "--every", f"{every_s}s", "--margin", "0.05", "--reason", "it scored better")  # fmt: skip
+                  "--every", f"{every_s}s", "--margin", "0.1", "--reason", "it scored better")  # fmt: skip
         entered = time.monotonic()
         until(lambda: current(world).traffic_percent > FIRST_PERCENT)
         stepped = time.monotonic()
@@ -197,7 +199,14 @@ def audit_log(world: World, rollout: Rollout) -> list[RolloutChange]:
 
 def _played(world: World, load: Load, seconds: float, rollout: Rollout | None = None) -> Played:
     rollout = rollout or current(world)
-    switched = [user for user, variants in assigned(world, rollout).items() if len(variants) > 1]
+    variants = assigned(world, rollout)
     return Played(
-        rollout, seconds, len(load.answered), load.lost, load.labels_lost, switched, audit_log(world, rollout)
+        rollout=rollout,
+        seconds=seconds,
+        requests=len(load.answered),
+        lost=load.lost,
+        labels_lost=load.labels_lost,
+        exposed=len(variants),
+        switched=[user for user, names in variants.items() if len(names) > 1],
+        log=audit_log(world, rollout),
     )

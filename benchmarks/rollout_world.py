@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from components.ingestion import ReadOptions, ingest_file
+from components.ingestion.demo import DATA_SETS, obtain
 from components.linear import fit_linear
 from components.linear.training import CHARACTERS, WORDS
 from components.registry import Registry
@@ -29,7 +31,7 @@ from components.sentiment.load import prepare
 from components.texts.artifact import save_text_model
 from mediareview.artifact import ModelCard
 from mediareview.lake import Lake
-from mediareview.settings import Settings
+from mediareview.settings import Settings, get_settings
 from serving.objects import ObjectDirectory, inference_service, serving_runtime
 from serving.scorers.linear import LinearText
 from serving.scorers.text import TextSettings
@@ -45,6 +47,15 @@ class Sentence:
 
     text: str
     label: str
+
+
+def labelled_texts(directory: Path, settings: Settings) -> Lake:
+    """Return a lake in a directory with the film sentences of the demo data and what people say of them."""
+    lake = Lake(directory.as_uri(), settings)
+    (data_set,) = (item for item in DATA_SETS if item.source == Config().benchmark_source)
+    path = obtain(data_set.package, get_settings().downloads) / data_set.path
+    ingest_file(lake, data_set.table, path, data_set.format, ReadOptions(source=data_set.source))
+    return lake
 
 
 class World:

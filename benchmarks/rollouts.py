@@ -5,12 +5,19 @@ Usage: ``python -m benchmarks.rollouts [PART...]``
 
 import argparse
 
-from benchmarks import assignment_overhead, off_policy, rollout_judge_simulations, rollout_simulations
+from benchmarks import (
+    assignment_overhead,
+    off_policy,
+    rollout_judge_simulations,
+    rollout_simulations,
+    rollout_traffic,
+)
 from benchmarks.report import Row, report
 from mediareview.console import step
 
 PARTS = {
     "overhead": (assignment_overhead.rows, 20),
+    "traffic": (rollout_traffic.rows, 400),
     "decisions": (rollout_simulations.rows, 180),
     "judge": (rollout_judge_simulations.rows, 60),
     "off-policy": (off_policy.rows, 10),
