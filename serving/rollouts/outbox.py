@@ -121,7 +121,10 @@ class Outbox:
         except MediaReviewError as error:
             if strict:
                 raise
-            logger.warning("%d changes of %s wait for the audit log: %s", len(rollout.pending), name, error.message)
+            logger.warning(
+                "The audit log lacks the last %d changes of %s, and gets them from whoever comes next: %s",
+                len(rollout.pending), name, error.message,
+            )  # fmt: skip
             return rollout
         self._forget(name, {change.change_id for change in rollout.pending})
         return rollout.model_copy(update={"pending": ()})

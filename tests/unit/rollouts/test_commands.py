@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.registry import Registry
-from components.rollouts.changing import DURATION
 from components.rollouts.commands import rollout
+from components.rollouts.planning import DURATION
 from mediareview.artifact import Manifest, ModelCard, save_manifest
 from mediareview.settings import Settings, get_settings
 from serving.objects import ObjectDirectory, inference_service
@@ -199,7 +199,7 @@ def test_a_promotion_without_traffic_needs_force(world: World) -> None:
 
 
 def test_a_lake_that_is_away_stops_no_rollback_and_is_told(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     printed("start", NAME, "--version", "2", "--no-wait")
     (tmp_path / "file").write_text("")
@@ -208,6 +208,7 @@ def test_a_lake_that_is_away_stops_no_rollback_and_is_told(
     result = run("rollback", NAME)
     assert result.exit_code == 0
     assert "was rolled back" in result.stdout
+    assert "The audit log lacks the last 1 changes of sentiment" in caplog.text
     current = world.current()
     assert current is not None
     assert len(current.pending) == 1
