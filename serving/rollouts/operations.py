@@ -82,9 +82,10 @@ class Rollouts:
         Raises:
             MediaReviewError: the log or the objects cannot be read.
         """
+        # First what is pending: read the other way round, a change could leave for the log unseen.
+        rollout = self.current(name)
         logged = self._audit.history(name)
         known = {change.change_id for change in logged}
-        rollout = self.current(name)
         return [*logged, *(change for change in (rollout.pending if rollout else ()) if change.change_id not in known)]
 
     def why_rolled_back(self, name: str, version: str) -> str | None:
