@@ -93,7 +93,7 @@ def test_all_that_can_be_seen_is_put_together(home: Home) -> None:
     assert evidence.enrolled == {"canary": 1, "control": 1}
     assert evidence.calls is not None
     assert evidence.calls["canary"].total == 60
-    assert set(evidence.outcomes) == {"agreement"}
+    assert "agreement" in evidence.outcomes
     assert evidence.agreements is None
 
 
