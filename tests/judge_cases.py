@@ -58,7 +58,7 @@ def outcomes(
     canary: Any = (),
     control: Any = (),
     *,
-    higher_is_better: bool = True,
+    higher_is_better: bool | None = True,
     **fields: Any,
 ) -> Outcomes:
     """Return a metric's values of both groups."""

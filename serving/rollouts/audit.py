@@ -72,19 +72,17 @@ class AuditLog:
         Raises:
             MediaReviewError: the lake cannot be read.
         """
-        import pyarrow.dataset as ds
         from deltalake.exceptions import DeltaError
 
         lake = self._open()
-        where = ds.field("model") == model if model else None
         try:
             if not lake.exists(RolloutChange.table):
                 return []
             # A few rows, in this thread: PyArrow's own threads may outlive what they read, and abort a short command.
-            rows = lake.dataset(RolloutChange.table).to_table(filter=where, use_threads=False).to_pylist()
+            rows = lake.dataset(RolloutChange.table).to_table(use_threads=False).to_pylist()
         except (DeltaError, OSError) as error:
             raise self._away(lake, error) from error
-        unique = {row["change_id"]: RolloutChange.model_validate(row) for row in rows}
+        unique = {row["change_id"]: RolloutChange.model_validate(row) for row in rows if model in (None, row["model"])}
         return sorted(unique.values(), key=lambda change: (change.occurred_at, change.model, change.sequence))
 
     def _open(self) -> "Lake":

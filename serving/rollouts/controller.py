@@ -149,7 +149,8 @@ class Controller:
     def _look_at(self, name: str, rollout: Rollout, *, decide: bool) -> None:
         if rollout.phase == "starting" and decide:
             self._await_candidate(name, rollout)
-        elif rollout.phase == "running":
+        elif rollout.phase in ("running", "paused"):
+            # A paused candidate has users as well, and is taken back if it harms them.
             evidence = self._source.read(rollout)
             self._exposition.blind(name, bool(evidence.blind))
             verdict = self._judge(rollout, evidence)

@@ -35,7 +35,8 @@ class Outcomes:
     """A metric of each unit, in the order in which the outcomes became known."""
 
     metric: str
-    higher_is_better: bool
+    higher_is_better: bool | None
+    """None if neither is better, and both versions should be much alike."""
     values: "Mapping[Group, np.ndarray]"
     """Group to float64 array [units]."""
     covariates: "Mapping[Group, np.ndarray] | None" = None

@@ -12,7 +12,7 @@ from mediareview.console import duration
 from serving.rollouts.evidence import CANARY, CONTROL, Evidence, Outcomes
 from serving.rollouts.guardrails import call_guardrails, readiness
 from serving.rollouts.outcomes import deciding_metric
-from serving.rollouts.quality import Sample, decision, exhausted, harm, ratio, units_to_decision
+from serving.rollouts.quality import Sample, decision, exhausted, harm, ratio, shift, units_to_decision
 from serving.rollouts.rollout import Rollout
 from serving.rollouts.verdict import Action, Finding, Verdict
 from serving.statistics import Interval
@@ -41,7 +41,9 @@ class _Case:
 
     @cached_property
     def guardrails(self) -> tuple[Finding, ...]:
-        return (readiness(self.rollout, self.evidence), *call_guardrails(self.rollout, self.evidence))
+        calls = call_guardrails(self.rollout, self.evidence)
+        # A candidate that was taken back, or took over, is no longer there as such.
+        return (readiness(self.rollout, self.evidence), *calls) if self.rollout.active else calls
 
     @cached_property
     def sample_ratio(self) -> Finding:
@@ -71,8 +73,20 @@ class _Case:
 
     @cached_property
     def harms(self) -> tuple[Finding, ...]:
-        others = [outcomes for name, outcomes in sorted(self.evidence.outcomes.items()) if name != self.metric]
-        return tuple(harm(outcomes, self.rollout.plan) for outcomes in others)
+        return tuple(
+            harm(outcomes, self.rollout.plan) for outcomes in self._others if outcomes.higher_is_better is not None
+        )
+
+    @cached_property
+    def shifts(self) -> tuple[Finding, ...]:
+        """How much what the candidate says differs, whether or not anybody says what is right."""
+        return tuple(
+            shift(outcomes, self.rollout.plan) for outcomes in self._others if outcomes.higher_is_better is None
+        )
+
+    @property
+    def _others(self) -> list[Outcomes]:
+        return [outcomes for name, outcomes in self.evidence.outcomes.items() if name != self.metric]
 
     @cached_property
     def likeness(self) -> Finding:
@@ -93,7 +107,7 @@ class _Case:
     def findings(self) -> tuple[Finding, ...]:
         if self.rollout.plan.mode == "shadow":
             return (*self.guardrails, self.likeness)
-        return (*self.guardrails, self.sample_ratio, self.outcome_ratio, self.quality, *self.harms)
+        return (*self.guardrails, self.sample_ratio, self.outcome_ratio, self.quality, *self.harms, *self.shifts)
 
     @cached_property
     def blindness(self) -> tuple[str, ...]:
@@ -146,9 +160,9 @@ class _Case:
         return max(quality_s, (steps + 1) * plan.every_s - self.unchanged_s, 0.0)
 
 
-def _not_running(case: _Case) -> Ruling | None:
+def _without_users(case: _Case) -> Ruling | None:
     phase = case.rollout.phase
-    return None if phase == "running" else ("hold", f"the rollout is {phase.replace('_', ' ')}")
+    return None if phase in ("running", "paused") else ("hold", f"the rollout is {phase.replace('_', ' ')}")
 
 
 def _guardrail(case: _Case) -> Ruling | None:
@@ -158,7 +172,12 @@ def _guardrail(case: _Case) -> Ruling | None:
 def _sample_ratio(case: _Case) -> Ruling | None:
     if case.rollout.plan.mode == "shadow":
         return None
-    return _of_first((case.sample_ratio,), "pause")
+    # Of groups that are no fair samples nothing is concluded, not even a loss.
+    return (
+        _paused(case)
+        if case.sample_ratio.state == "breach" and case.rollout.phase == "paused"
+        else _of_first((case.sample_ratio,), "pause")
+    )
 
 
 def _loss(case: _Case) -> Ruling | None:
@@ -167,6 +186,16 @@ def _loss(case: _Case) -> Ruling | None:
     if case.quality.state == "loss":
         return "roll_back", f"{case.quality.name}: {_in_numbers(case.quality)}"
     return _of_first(case.harms, "roll_back")
+
+
+def _paused(case: _Case) -> Ruling | None:
+    return ("hold", "the rollout is paused") if case.rollout.phase == "paused" else None
+
+
+def _shift(case: _Case) -> Ruling | None:
+    if case.rollout.plan.mode == "shadow":
+        return None
+    return _of_first(case.shifts, "pause")
 
 
 def _clock(case: _Case) -> Ruling | None:
@@ -226,10 +255,12 @@ def _hold(case: _Case) -> Ruling | None:
 
 
 _RULES = (
-    _not_running,
+    _without_users,
     _guardrail,
     _sample_ratio,
     _loss,
+    _paused,
+    _shift,
     _clock,
     _deadline,
     _blind,

@@ -19,6 +19,8 @@ class Answer:
     item_ids: tuple[str, ...]
     labels: tuple[str, ...] = ()
     """What was said of each item; empty for recommendations."""
+    scores: tuple[float, ...] = ()
+    """How sure the model was of each."""
     clicked: bool = False
     """Whether a title that was shown was clicked."""
     ratings: Mapping[str, tuple[float, float]] = field(default_factory=lambda: _NOTHING)
@@ -38,7 +40,8 @@ class Metric:
     """A number that each unit has, or does not have: NaN."""
 
     name: str
-    higher_is_better: bool
+    higher_is_better: bool | None
+    """None if neither is: two versions should say much the same, whichever is right."""
     of: Callable[[list[Answer]], float]
     """The metric of a unit, from the answers it got."""
     span: float = 1.0
@@ -74,6 +77,19 @@ def _overturn_rate(answers: list[Answer]) -> float:
     return _ratio(overturned, sum(len(answer.item_ids) for answer in answers))
 
 
+def _share(label: str) -> Callable[[list[Answer]], float]:
+    def of(answers: list[Answer]) -> float:
+        labels = [said for answer in answers for said in answer.labels]
+        return _ratio(labels.count(label), len(labels))
+
+    return of
+
+
+def _score(answers: list[Answer]) -> float:
+    scores = [score for answer in answers for score in answer.scores]
+    return _ratio(sum(scores), len(scores))
+
+
 AGREEMENT = Metric("agreement", True, _agreement)
 """Share of a unit's labelled items of which the model said what a person said later."""
 
@@ -84,16 +100,24 @@ METRICS: Mapping[str, tuple[Metric, ...]] = {
         # Mean stars of titles shown.
         Metric("rating", True, _rating, span=4.5),
     ),
-    "sentiment": (AGREEMENT,),
+    "sentiment": (
+        AGREEMENT,
+        *(Metric(f"{label}_share", None, _share(label)) for label in ("negative", "neutral", "positive")),
+        # Mean probability of what was said.
+        Metric("score", None, _score),
+    ),
     "moderation": (
         AGREEMENT,
         # Share of items whose action was appealed against.
         Metric("appeal_rate", False, _appeal_rate),
         # Share of items whose action was appealed against, and by a person's label was wrong.
         Metric("overturn_rate", False, _overturn_rate),
+        *(Metric(f"{action}_share", None, _share(action)) for action in ("review", "block")),
+        # Mean of the greatest probability of a category.
+        Metric("score", None, _score),
     ),
 }
-"""Model to its metrics; the first decides, unless the plan names another."""
+"""Model to its metrics; the first decides, unless the plan names another of which more or less is better."""
 
 
 def deciding_metric(model: str, plan: Plan) -> str:

@@ -17,7 +17,7 @@ class Plan(BaseModel):
     nobody sees, and promotes nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     mode: Mode = "canary"
     traffic_percent: Percent = 10
@@ -31,6 +31,9 @@ class Plan(BaseModel):
     """What decides; empty means the model's own: see ``serving.rollouts.outcomes``."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """A candidate is no worse if it loses less than this, in units of the metric."""
+    max_shift: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """A candidate that says something else this much more or less often, or with so different scores, is paused for a
+    person to look at; 1 allows everything. In units of the shares of labels and of the mean score."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Probability of a wrong decision about quality, however often one looks."""
     min_units: Annotated[int, Field(ge=10)] = 100

@@ -72,7 +72,9 @@ def decision(outcomes: Outcomes | None, metric: str, plan: Plan) -> tuple[Findin
     if interval is None:
         return _waiting(outcomes.metric, "decision", sample, boundary_of(plan)), None
     worst, worse = (
-        (interval.low, interval.ever_below) if outcomes.higher_is_better else (-interval.high, interval.ever_above)
+        (-interval.high, interval.ever_above)
+        if outcomes.higher_is_better is False
+        else (interval.low, interval.ever_below)
     )
     state: State
     if worse:
@@ -98,6 +100,18 @@ def harm(outcomes: Outcomes, plan: Plan) -> Finding:
     harmed = interval.ever_below if outcomes.higher_is_better else interval.ever_above
     note = "the candidate is worse" if harmed else "no harm is proven"
     return _finding(outcomes.metric, "guardrail", "breach" if harmed else "ok", interval, note)
+
+
+def shift(outcomes: Outcomes, plan: Plan) -> Finding:
+    """Return whether the candidate's answers are of another kind than the stable version's, right or wrong."""
+    sample = Sample.of(outcomes)
+    boundary = ConfidenceSequence(GUARD_ALPHA, plan.first_look_units)
+    interval = _compare(sample, outcomes, plan, boundary)
+    if interval is None:
+        return _waiting(outcomes.metric, "check", sample, boundary)
+    far = min(abs(interval.low), abs(interval.high)) > plan.max_shift and interval.low * interval.high > 0
+    note = f"the candidate differs by {'more' if far else 'no more, for all that is known,'} than {plan.max_shift:g}"
+    return _finding(outcomes.metric, "check", "breach" if far else "ok", interval, note)
 
 
 def ratio(name: str, units: tuple[int, int], plan: Plan) -> Finding:
@@ -132,9 +146,9 @@ def exhausted(outcomes: Outcomes | None, plan: Plan) -> bool:
     return units_in_step(*Sample.of(outcomes).units, plan.enrolled_share) >= plan.max_units
 
 
-def units_to_decision(interval: Interval, higher_is_better: bool, plan: Plan) -> int | None:
+def units_to_decision(interval: Interval, higher_is_better: bool | None, plan: Plan) -> int | None:
     """Return how many units there must be until the interval decides, if all goes on as it does; None if unknown."""
-    gain = interval.effect if higher_is_better else -interval.effect
+    gain = -interval.effect if higher_is_better is False else interval.effect
     distances = [abs(gain)] if plan.mode == "ab" else [gain + plan.margin, -gain]
     distance = max(distances)
     return units_needed(interval, boundary_of(plan), distance) if distance > 0 else None

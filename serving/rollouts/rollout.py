@@ -1,7 +1,8 @@
 """What an InferenceService remembers of its rollout: one annotation, written together with the traffic or not at all.
 
 The annotation is also the outbox of the audit log: a change stays in ``pending`` until the log has it, so that whoever
-is killed between the two writes leaves nothing behind that the next one could not complete.
+is killed between the two writes leaves nothing behind that the next one could not complete. What a newer release wrote
+into the annotation is kept by an older one, which need not know it.
 """
 
 from datetime import datetime
@@ -22,7 +23,7 @@ Phase = Literal["starting", "running", "paused", "promoted", "rolled_back"]
 class Candidate(BaseModel):
     """The version that is rolled out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     version: str
     uri: str
@@ -34,7 +35,7 @@ class Candidate(BaseModel):
 class Rollout(BaseModel):
     """A rollout as it stands."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     id: str
     """Also the experiment's, by which users are assigned."""

@@ -103,10 +103,7 @@ def _last_verdict(rollout: Rollout, changes: tuple[RolloutChange, ...], evidence
         return Verdict.model_validate(json.loads(changes[-1].evidence)["verdict"])
     except (IndexError, KeyError, TypeError, ValueError):
         before = changes[-2].traffic_percent if len(changes) > 1 else rollout.plan.traffic_percent
-        verdict = judge(rollout.model_copy(update={"traffic_percent": before}), evidence)
-        # Whether its predictor is ready means nothing any more.
-        findings = tuple(finding for finding in verdict.findings if finding.name != "readiness")
-        return verdict.model_copy(update={"findings": findings})
+        return judge(rollout.model_copy(update={"traffic_percent": before}), evidence)
 
 
 def document(view: View) -> dict[str, Any]:

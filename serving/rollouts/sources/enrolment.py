@@ -148,7 +148,9 @@ class Enrolment:
         if self._within(unit, event.occurred_at) and digest not in self._answers:
             # Titles and labels are few, and named again and again.
             titles = event.item_ids if event.labels else map(intern, event.item_ids)
-            answer = Answer(tuple(titles), tuple(map(intern, event.labels)))
+            answer = Answer(
+                tuple(titles), tuple(map(intern, event.labels)), tuple(event.scores if event.labels else ())
+            )
             unit.answers.append(answer)
             unit.values = None
             self._answers[digest] = unit, answer

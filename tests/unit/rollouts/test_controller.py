@@ -98,10 +98,10 @@ class World:
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
         self.log = Log()
-        self.rollouts = Rollouts(self.objects, self.log)
+        self.wall, self.steady = NOW, 1000.0
+        self.rollouts = Rollouts(self.objects, self.log, lambda: datetime.fromtimestamp(self.wall, UTC))
         self.eyes = Eyes()
         self.says: Mapping[str, Verdict | Exception] = {}
-        self.wall, self.steady = NOW, 1000.0
         self.exposition = Exposition()
         self.controller = self.another()
 
@@ -225,12 +225,14 @@ def test_it_does_what_the_judge_says_and_says_why(world: World, action: Action, 
     assert world.metric(f'mediareview_rollout_phase{{model="{NAME}",phase="{phase}"}}') == "1.0"
 
 
-def test_paused_and_ended_rollouts_are_left_alone(world: World) -> None:
+def test_a_paused_rollout_is_judged_and_an_ended_one_left_alone(world: World) -> None:
     world.run()
     world.rollouts.pause(NAME, actor="ann", reason="lunch")
-    world.says = {NAME: verdict("promote")}
+    world.says = {NAME: verdict("hold")}
     assert world.look().phase == "paused"
-    world.rollouts.roll_back(NAME, actor="ann", reason="enough")
+    world.says = {NAME: verdict("roll_back")}
+    assert world.look().phase == "rolled_back"
+    world.says = {NAME: verdict("promote")}
     assert world.look().phase == "rolled_back"
 
 

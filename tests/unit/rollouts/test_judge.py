@@ -24,8 +24,8 @@ def finding(verdict: Any, name: str) -> Any:
     return next(found for found in verdict.findings if found.name == name)
 
 
-@pytest.mark.parametrize("phase", ["starting", "paused", "promoted", "rolled_back"])
-def test_a_rollout_that_does_not_run_is_left_alone_whatever_is_found(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", ["starting", "promoted", "rolled_back"])
+def test_a_rollout_without_users_is_left_alone_whatever_is_found(phase: Phase) -> None:
     verdict = judge(rollout(phase=phase), evidence(shares(1000, 0.1, 0.9)))
     assert verdict.action == "hold"
     assert phase.replace("_", " ") in verdict.reason
@@ -93,6 +93,36 @@ def test_a_gain_of_another_metric_promotes_nothing() -> None:
     assert verdict.action == "hold"
 
 
+def test_a_paused_candidate_is_taken_back_if_it_harms_its_users_and_gets_nothing_else() -> None:
+    paused = rollout(phase="paused")
+    assert judge(paused, evidence(shares(1000, 0.6, 0.7))).action == "roll_back"
+    assert judge(paused, evidence(calls=both(calls(900, 100)), recent_calls=both(calls(90, 10)))).action == "roll_back"
+    for found in (shares(ENOUGH, 0.8, 0.7), shares(ENOUGH, 0.7, 0.7)):
+        verdict = judge(paused, evidence(found))
+        assert (verdict.action, verdict.reason) == ("hold", "the rollout is paused")
+
+
+def test_a_candidate_that_says_something_else_is_paused_though_nobody_says_what_is_right() -> None:
+    other = shares(1000, 0.9, 0.5, "positive_share", higher_is_better=None)
+    verdict = judge(rollout(), evidence(shares(0, 0.0, 0.0), other))
+    assert verdict.action == "pause"
+    assert verdict.reason.startswith("positive_share: the candidate differs by more than 0.2: +0.4")
+    assert judge(rollout({"max_shift": 1.0}), evidence(shares(1000, 0.7, 0.7), other)).action != "pause"
+
+
+def test_a_candidate_that_is_worse_and_says_something_else_is_taken_back() -> None:
+    other = shares(1000, 0.9, 0.5, "positive_share", higher_is_better=None)
+    assert judge(rollout(), evidence(shares(1000, 0.4, 0.7), other)).action == "roll_back"
+
+
+@pytest.mark.parametrize("less", [-1, 1])
+def test_a_small_shift_is_shown_and_stops_nothing(less: int) -> None:
+    other = shares(ENOUGH, 0.5 + 0.1 * less, 0.5, "positive_share", higher_is_better=None)
+    verdict = judge(rollout(), evidence(shares(ENOUGH, 0.7, 0.7), other))
+    assert verdict.action == "promote"
+    assert finding(verdict, "positive_share").state == "ok"
+
+
 def test_a_step_comes_when_the_last_one_is_old_enough() -> None:
     begun = rollout(traffic_percent=10)
     early = judge(begun, evidence(at=START + timedelta(seconds=599)))
@@ -145,6 +175,11 @@ def test_a_wrong_sample_ratio_pauses_before_any_decision_about_quality() -> None
         verdict = judge(rollout(), evidence(shares(1000, share, 0.7), enrolled={CANARY: 1200, CONTROL: 1000}))
         assert verdict.action == "pause"
         assert "sample ratio" in verdict.reason
+
+
+def test_a_paused_rollout_with_a_wrong_sample_ratio_stays_paused_whatever_it_seems_to_lose() -> None:
+    found = evidence(shares(1000, 0.1, 0.7), enrolled={CANARY: 1200, CONTROL: 1000})
+    assert judge(rollout(phase="paused"), found).action == "hold"
 
 
 def test_the_planned_ratio_is_the_one_that_is_expected() -> None:
