@@ -27,6 +27,8 @@ def parse_parameters(pairs: Iterable[str]) -> dict[str, Any]:
             value = json.loads(text)
         except json.JSONDecodeError:
             value = text
+        if key == "min_gain" and type(value) is int:
+            value = float(value)  # KFP takes no whole number for a float
         (parameters if key in PIPELINE_PARAMETERS else overrides)[key] = value
     return {**parameters, "overrides": overrides} if overrides else parameters
 

@@ -67,6 +67,11 @@ _OPTIONS = (
         type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
         help="Probability of a wrong decision (default: 0.05).",
     ),
+    click.option(
+        "--max-shift",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Pause a candidate that says something else this much more often (default: 0.2; 1: never).",
+    ),
     click.option("--min-units", type=click.IntRange(min=10), help="Least units in each variant (default: 100)."),
     click.option("--max-units", type=click.IntRange(min=50), help="Known maximum of units, both variants together."),
     click.option(
@@ -96,9 +101,11 @@ def plan_of(name: str, options: dict[str, Any]) -> "Plan":
     from serving.rollouts.outcomes import METRICS
     from serving.rollouts.plan import Plan
 
-    known = [metric.name for metric in METRICS.get(name, ())]
+    known = [metric.name for metric in METRICS.get(name, ()) if metric.higher_is_better is not None]
     if options["metric"] and known and options["metric"] not in known:
-        raise MediaReviewError(f"{name} has no metric {options['metric']!r}.", f"Use {' or '.join(known)}.")
+        raise MediaReviewError(
+            f"{name} has no metric {options['metric']!r} that could decide.", f"Use {' or '.join(known)}."
+        )
     given = {key: value for key, value in options.items() if value is not None}
     if given["mode"] == "ab":
         given.setdefault("traffic_percent", 50)

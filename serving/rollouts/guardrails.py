@@ -89,7 +89,8 @@ def _pairs(rollout: Rollout, evidence: Evidence) -> list[Pair]:
 
 def _growth(rollout: Rollout) -> float:
     """Return how many times the candidate's odds of getting a call have become what they were at first, at least 1."""
-    first, now = rollout.plan.traffic_percent, max(rollout.traffic_percent, rollout.plan.traffic_percent)
+    first = rollout.plan.traffic_percent
+    now = min(max(rollout.traffic_percent, first), 99)
     return now * (100 - first) / (first * (100 - now))
 
 

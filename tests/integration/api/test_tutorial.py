@@ -36,7 +36,7 @@ def test_the_documents_show_every_endpoint() -> None:
 def test_the_line_gets_an_answer(line: str, client: httpx.Client, platform: Any) -> None:
     # No canary runs here.
     token = variant_token(platform.settings, "recommender", "stable")
-    _, url, *options = shlex.split(line.replace("$TOKEN", token).replace("$VISITOR", ""))
+    _, url, *options = shlex.split(line.replace("$HEADER", f"X-Variant: {token}").replace("$VISITOR", ""))
     given = list(zip(options[::2], options[1::2], strict=True))
     assert {option for option, _ in given} <= {"-H", "-d"}
     headers = dict(value.split(": ", 1) for option, value in given if option == "-H")

@@ -38,3 +38,8 @@ def test_a_mistake_is_answered_with_what_is_allowed(parameters: dict, allowed: s
 def test_right_ones_pass() -> None:
     check_parameters("train-sentiment", {"profile": "quick", "min_gain": 0, "overrides": {"seed": 7}})
     check_parameters("train-sentiment", {"deployment": "replace"})
+
+
+def test_a_whole_number_is_a_gain_too() -> None:
+    gain = parse_parameters(("min_gain=1",))["min_gain"]
+    assert (gain, type(gain)) == (1.0, float)
