@@ -16,8 +16,10 @@ demo: setup ## From nothing to three trained models behind a local API (8 to 15 
 	@$(BIN)/mediareview up --profile $(PROFILE)
 
 test: setup ## Run every test: unit, integration with real servers, end to end (about 20 minutes)
+	@scripts/prometheus
 	@$(BIN)/pytest -n 2 tests/unit
-	@$(BIN)/pytest tests/integration tests/e2e
+	@$(BIN)/pytest -n 2 --dist loadfile tests/integration
+	@$(BIN)/pytest tests/e2e
 
 lint: setup ## Check style, types, import directions and generated schemas
 	@$(BIN)/ruff check .

@@ -25,9 +25,13 @@ class Platform:
         self.url = url
         self.parent = parent
 
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Return the child processes whose command line holds all the words."""
+        return [item for item in children(self.parent) if set(words) <= set(item.cmdline())]
+
     def process(self, *words: str) -> psutil.Process:
-        """Return the child process whose command line holds all the words."""
-        (found,) = [item for item in children(self.parent) if set(words) <= set(item.cmdline())]
+        """Return the one child process whose command line holds all the words."""
+        (found,) = self.processes(*words)
         return found
 
     def predictor(self, model: str) -> psutil.Process:

@@ -1,8 +1,9 @@
-"""Calls as a real Prometheus server sums them up, where its program is on the PATH (Debian: apt install prometheus)."""
+"""Calls as a real Prometheus server sums them up, where its program can be had: scripts/prometheus fetches it."""
 
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,9 +24,13 @@ from serving.rollouts.sources.calls import Seen
 from serving.rollouts.sources.prometheus import PrometheusCalls
 from serving.standin.replica import free_port
 
+PROGRAM = shutil.which("prometheus", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])))
+
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(shutil.which("prometheus") is None, reason="no program prometheus on the PATH"),
+    pytest.mark.skipif(
+        PROGRAM is None and not os.environ.get("CI"), reason="no program prometheus: scripts/prometheus"
+    ),
 ]
 
 CANARY, STABLE = Served("sentiment", "2", "v2"), Served("sentiment", "1", "stable")
@@ -87,7 +92,10 @@ def source(replicas: list[Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPa
     options = (f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data")
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(
-            ["prometheus", *options, f"--web.listen-address={address}"], stdout=log, stderr=log, env=os.environ
+            [PROGRAM or "prometheus", *options, f"--web.listen-address={address}"],
+            stdout=log,
+            stderr=log,
+            env=os.environ,
         )
     try:
         yield PrometheusCalls(f"http://{address}")
