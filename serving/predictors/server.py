@@ -5,6 +5,7 @@ import logging.config
 import time
 import warnings
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import kserve.logging
@@ -32,6 +33,8 @@ from serving.scorers.text import TextClassifier
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
+SHOWN_CHARACTERS = 300
+"""Of what a library says of a damaged file: it is repeated wherever somebody waits for the model."""
 
 
 class _NotTheCallersMistake(logging.Filter):
@@ -122,7 +125,7 @@ def load_predictor(name: str, directory: Path, manifest: Manifest, **limits: Any
         raise
     except Exception as error:  # a damaged file makes a library raise anything
         raise MediaReviewError(
-            f"The artifact in {directory} does not load: {type(error).__name__}: {error}",
+            f"The artifact in {directory} does not load: {type(error).__name__}: {shorten(str(error), SHOWN_CHARACTERS)}",
             "Train the model again, or deploy another version.",
         ) from error
 
