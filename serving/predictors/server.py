@@ -124,8 +124,9 @@ def load_predictor(name: str, directory: Path, manifest: Manifest, **limits: Any
     except MediaReviewError:
         raise
     except Exception as error:  # a damaged file makes a library raise anything
+        said = shorten(str(error), SHOWN_CHARACTERS)
         raise MediaReviewError(
-            f"The artifact in {directory} does not load: {type(error).__name__}: {shorten(str(error), SHOWN_CHARACTERS)}",
+            f"The artifact in {directory} does not load: {type(error).__name__}: {said}",
             "Train the model again, or deploy another version.",
         ) from error
 
