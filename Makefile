@@ -56,7 +56,7 @@ bench-models: setup ## Model quality against baselines (PROFILE=full for the bes
 bench-serving: setup ## Latency, throughput and memory of the served models
 	@$(BIN)/python -m benchmarks.serving
 
-bench-rollouts: setup ## Error rates and speed of rollout decisions, and what an experiment costs a request
+bench-rollouts: setup ## Rollouts: wrong decisions, time to decide, cost for a request, real traffic and kills (10 minutes)
 	@$(BIN)/python -m benchmarks.rollouts
 
 bench-distributed: setup ## Fine-tuning in two processes against one, on this machine
