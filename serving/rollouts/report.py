@@ -10,11 +10,11 @@ from mediareview.console import duration
 from mediareview.contracts import RolloutChange
 from mediareview.errors import MediaReviewError
 from mediareview.settings import Settings
-from serving.rollouts.enrolled import enrolled_at
 from serving.rollouts.evidence import CANARY, CONTROL, Calls, Group
 from serving.rollouts.latency import quantile_s
 from serving.rollouts.outcomes import deciding_metric
 from serving.rollouts.rollout import Rollout
+from serving.rollouts.sources.events import RolloutEvents
 from serving.rollouts.terminal import effect, number, words
 from serving.rollouts.verdict import Finding
 from serving.rollouts.view import View
@@ -26,16 +26,18 @@ def write_report(view: View, rollout: Rollout, settings: Settings, path: Path) -
     Args:
         view: what there is to see.
         rollout: of the view.
-        settings: where the event stream is.
+        settings: where the event stream and the lake are.
         path: the HTML file; it is replaced if it is there.
 
     Returns:
         The path.
 
     Raises:
-        MediaReviewError: the file cannot be written.
+        MediaReviewError: the events cannot be read, or the file cannot be written.
     """
-    content = html(view, rollout, enrolled_at(settings, rollout))
+    events = RolloutEvents(settings, rollout)
+    events.read(view.at)
+    content = html(view, rollout, events.enrolled_at)
     try:
         path.write_text(content, encoding="utf-8")
     except OSError as error:

@@ -7,7 +7,7 @@ nothing, and what refers to something that was not seen yet waits for it a while
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from math import isnan, nan
 from sys import intern
@@ -74,6 +74,15 @@ class Enrolment:
         """Number of units by group, without those seen in both."""
         counts = Counter(unit.group for unit in self._units.values() if not unit.mixed)
         return {CANARY: counts[CANARY], CONTROL: counts[CONTROL]}
+
+    @property
+    def enrolled_at(self) -> dict[Group, list[datetime]]:
+        """When the units of each group were enrolled, in order, without those seen in both."""
+        found: dict[Group, list[float]] = {CANARY: [], CONTROL: []}
+        for unit in self._units.values():
+            if not unit.mixed:
+                found[unit.group].append(unit.since_s)
+        return {group: [datetime.fromtimestamp(at_s, UTC) for at_s in sorted(all_s)] for group, all_s in found.items()}
 
     @property
     def mixed(self) -> int:

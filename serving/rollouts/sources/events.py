@@ -61,6 +61,11 @@ class RolloutEvents:
         return self._enrolment.enrolled
 
     @property
+    def enrolled_at(self) -> dict[Group, list[datetime]]:
+        """When the units of each group were enrolled, in order."""
+        return self._enrolment.enrolled_at
+
+    @property
     def mixed(self) -> int:
         """Number of units seen in both groups; they belong to neither."""
         return self._enrolment.mixed

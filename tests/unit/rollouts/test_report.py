@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mediareview.contracts import Exposure
+from mediareview.contracts import Exposure, to_arrow
 from mediareview.errors import MediaReviewError
+from mediareview.lake import Lake
 from mediareview.settings import Settings
-from serving.rollouts.enrolled import enrolled_at
 from serving.rollouts.judge import judge
 from serving.rollouts.plan import Plan
 from serving.rollouts.report import html, summary, told, write_report
+from serving.rollouts.sources.events import RolloutEvents
 from tests.rollout_views import NOW, START, changes, evidence, rollout, view
 
 PHASES = ("starting", "running", "paused", "promoted", "rolled_back")
@@ -141,27 +142,33 @@ def test_evidence_of_another_kind_is_shown_as_it_is(recorded: str) -> None:
     assert "".join(told(changes("starting", evidence=recorded)[0]))
 
 
-def test_units_are_enrolled_when_they_are_first_exposed(tmp_path: Path) -> None:
-    def exposure(unit: str, variant: str, minute: int, experiment: str = "sentiment-v2-ab12") -> str:
-        moment = START + timedelta(minutes=minute)
+@pytest.mark.parametrize("where", ["journal", "lake"])
+def test_units_are_enrolled_when_they_are_first_exposed(tmp_path: Path, where: str) -> None:
+    def exposure(unit: str, variant: str, minute: int, experiment: str = "sentiment-v2-ab12") -> Exposure:
         return Exposure(
             experiment=experiment, unit=unit, variant=variant, propensity=0.5, request_id=f"{unit}{minute}",
-            model="sentiment", occurred_at=moment,
-        ).model_dump_json()  # fmt: skip
+            model="sentiment", occurred_at=START + timedelta(minutes=minute),
+        )  # fmt: skip
 
-    lines = [
+    exposures = [
         exposure("a", "v2", 3),
         exposure("a", "v2", 1),
         exposure("b", "stable", 2),
         exposure("mixed", "stable", 2),
         exposure("mixed", "v2", 4),
-        exposure("elsewhere", "v2", 2, experiment="other"),
-        "half a li",
     ]
-    directory = tmp_path / "events" / "exposures"
-    directory.mkdir(parents=True)
-    (directory / f"{NOW:%Y%m%dT%H%M%S.%fZ}-1.jsonl").write_text("\n".join(lines))
-    assert enrolled_at(Settings(home=tmp_path), rollout()) == {
+    settings = Settings(home=tmp_path)
+    if where == "journal":
+        lines = [item.model_dump_json() for item in [*exposures, exposure("elsewhere", "v2", 2, experiment="other")]]
+        directory = tmp_path / "events" / "exposures"
+        directory.mkdir(parents=True)
+        (directory / f"{NOW:%Y%m%dT%H%M%S.%fZ}-1.jsonl").write_text("\n".join([*lines, "half a li"]))
+    else:
+        # All of one experiment, as a file of the lake often is.
+        Lake.from_settings(settings).merge("exposures", to_arrow(Exposure, exposures), Exposure.key)
+    events = RolloutEvents(settings, rollout())
+    events.read(NOW)
+    assert events.enrolled_at == {
         "canary": [START + timedelta(minutes=1)],
         "control": [START + timedelta(minutes=2)],
     }
