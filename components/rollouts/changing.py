@@ -1,5 +1,6 @@
 """Commands that change a rollout. Heavy imports stay inside the functions."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,9 +60,7 @@ def start(
 @json_option
 def pause(name: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Keep the traffic of NAME as it is until it is resumed."""
-    rollouts = _rollouts()
-    before = rollouts.current(name)
-    _show(before, rollouts.pause(name, actor=actor or _actor(), reason=reason), as_json)
+    _change(name, "pause", reason, actor, as_json)
 
 
 @click.command()
@@ -71,9 +70,7 @@ def pause(name: str, reason: str, actor: str | None, as_json: bool) -> None:
 @json_option
 def resume(name: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Let the paused rollout of NAME go on."""
-    rollouts = _rollouts()
-    before = rollouts.current(name)
-    _show(before, rollouts.resume(name, actor=actor or _actor(), reason=reason), as_json)
+    _change(name, "resume", reason, actor, as_json)
 
 
 @click.command()
@@ -84,11 +81,7 @@ def resume(name: str, reason: str, actor: str | None, as_json: bool) -> None:
 @json_option
 def promote(name: str, force: bool, reason: str, actor: str | None, as_json: bool) -> None:
     """Make the candidate of NAME what is served, whatever the evidence says."""
-    rollouts = _rollouts()
-    before = rollouts.current(name)
-    rollout = rollouts.promote(name, actor=actor or _actor(), reason=reason, force=force)
-    _settle(name)
-    _show(before, rollout, as_json)
+    _change(name, "promote", reason, actor, as_json, force=force)
 
 
 @click.command()
@@ -98,11 +91,7 @@ def promote(name: str, force: bool, reason: str, actor: str | None, as_json: boo
 @json_option
 def rollback(name: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Take the candidate of NAME back."""
-    rollouts = _rollouts()
-    before = rollouts.current(name)
-    rollout = rollouts.roll_back(name, actor=actor or _actor(), reason=reason)
-    _settle(name)
-    _show(before, rollout, as_json)
+    _change(name, "roll_back", reason, actor, as_json)
 
 
 @click.command()
@@ -186,6 +175,17 @@ def _rollouts() -> "Rollouts":
     from serving.rollouts.operations import Rollouts
 
     return Rollouts.from_settings(get_settings())
+
+
+def _change(name: str, action: str, reason: str, actor: str | None, as_json: bool, **options: bool) -> None:
+    """Take an action on a rollout, and tell how it stands."""
+    rollouts = _rollouts()
+    before = rollouts.current(name)
+    take: Callable[..., Rollout] = getattr(rollouts, action)
+    rollout = take(name, actor=actor or _actor(), reason=reason, **options)
+    if not rollout.active:
+        _settle(name)
+    _show(before, rollout, as_json)
 
 
 def _actor() -> str:

@@ -18,15 +18,12 @@ from serving.objects.store import ConflictError, ObjectStore, open_objects
 from serving.rollouts import changes
 from serving.rollouts.audit import AuditLog
 from serving.rollouts.candidate import CandidateState, look_at_candidate
-from serving.rollouts.outbox import Outbox
+from serving.rollouts.outbox import MOST_CONFLICTS, Outbox
 from serving.rollouts.plan import Plan
 from serving.rollouts.rollout import Candidate, Rollout, rollout_of
 from serving.rollouts.rules import SAFETY, check, check_circumstances, check_start, is_done, next_percent
 
 logger = logging.getLogger(__name__)
-
-MOST_CONFLICTS = 10
-"""Times that somebody else may be faster before a change is given up."""
 
 Edit = Callable[[Object, Rollout | None], tuple[Object, Rollout] | None]
 """Takes the InferenceService and its rollout; returns both as they are to be, or None if nothing is to be done."""
