@@ -94,5 +94,6 @@ def _lake_rows(settings: Settings, table: str) -> Iterator[dict[str, Any]]:
 
     lake = Lake.from_settings(settings)
     if lake.exists(table):
-        for batch in lake.dataset(table).to_batches():
+        # In this thread: PyArrow's own may outlive what they read, and abort a short command.
+        for batch in lake.dataset(table).to_batches(use_threads=False):
             yield from batch.to_pylist()
