@@ -127,7 +127,8 @@ class Load:
                 return str(answer["request_id"])
             self.lost.append(Lost(started, user, f"{response.status} {answer.get('detail')}", connection=False))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            broken = isinstance(error, aiohttp.ClientConnectionError)
+            # Before the answer's head or after it: who was answering is gone.
+            broken = isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError)
             self.lost.append(Lost(started, user, repr(error), connection=broken))
             await asyncio.sleep(0.1)
         return ""
